@@ -1,0 +1,88 @@
+# make run     build and serve config.example.yaml
+# make test    all tests; installs the servers they need
+# make help    the other targets
+
+# The one place for the build tag: full-text search in SQLite.
+TAGS := sqlite_fts5
+
+# How long each fuzz target runs.
+FUZZTIME ?= 5s
+# The packages to build, test and look at.
+PKG ?= ./...
+
+# Pinned, so that a new check does not fail an old commit. "go run" keeps the
+# module in its cache: only the first time needs the network.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+GO      := go
+CONFIG  ?= config.example.yaml
+export CGO_ENABLED := 1
+
+.PHONY: help build run machine servers test lint race fuzz bench fault e2e vuln golden clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## build    bin/guichet
+build: machine
+	$(GO) build -tags "$(TAGS)" -o bin/guichet ./cmd/guichet
+
+## run      build, then serve config.example.yaml (CONFIG=FILE for another)
+# exec: the gateway takes the shell's place, so that Ctrl-C and TERM reach it.
+run: build
+	@exec bin/guichet serve --config "$(CONFIG)"
+
+# machine says what is missing on this machine, all of it at once.
+machine:
+	@.ci/machine
+
+servers:
+	@.ci/servers
+
+## test     all tests, on SQLite and PostgreSQL
+test: machine servers
+	$(GO) test -tags "$(TAGS)" -timeout 10m $(PKG)
+
+## lint     gofmt, go vet, staticcheck
+lint: machine
+	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './.*')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet -tags "$(TAGS) e2e" $(PKG)
+	$(GO) run $(STATICCHECK) -tags "$(TAGS) e2e" $(PKG)
+
+## race     all tests under the race detector
+race: machine servers
+	$(GO) test -race -short -tags "$(TAGS)" -timeout 15m $(PKG)
+
+## fuzz     each fuzz target for FUZZTIME (5s)
+fuzz: machine
+	@TAGS="$(TAGS)" FUZZTIME="$(FUZZTIME)" .ci/fuzz
+
+## bench    the benchmarks of all packages
+bench: machine servers
+	@.ci/some 'func Benchmark' benchmarks
+	$(GO) test -tags "$(TAGS)" -run '^$$' -bench . -benchmem -timeout 45m $$(.ci/some --packages 'func Benchmark')
+
+## fault    the tests that take servers, disks and connections away
+fault: machine servers
+	@.ci/some 'func TestFault' 'fault tests'
+	$(GO) test -tags "$(TAGS)" -count=1 -run '^TestFault' -timeout 15m $$(.ci/some --packages 'func TestFault')
+
+## e2e      the stories of testdata/, played by the real binary
+e2e: build servers
+	@.ci/some 'func TestE2E' 'end-to-end tests'
+	$(GO) test -tags "$(TAGS) e2e" -count=1 -run '^TestE2E' -timeout 15m $$(.ci/some --packages 'func TestE2E')
+
+## golden   rewrite the expected mails; look at the difference before you keep it
+golden: machine
+	@.ci/some 'flag.Bool("update"' 'golden files'
+	$(GO) test -tags "$(TAGS)" -count=1 $$(.ci/some --packages 'flag.Bool("update"') -update
+
+## vuln     known vulnerabilities in what we use; asks vuln.go.dev
+vuln: machine
+	$(GO) run $(GOVULNCHECK) -tags "$(TAGS)" $(PKG)
+
+## clean    what was built; the mails and tickets of var/ stay
+clean:
+	rm -rf bin

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"guichet/mailflow"
+	"guichet/mailflow/outbound"
+	"guichet/mailflow/smtpd"
+	"guichet/store"
+	"guichet/templates"
+)
+
+// drainTime is how long SIGTERM leaves for what is under way. Serve ends
+// within 15 s in all.
+const drainTime = 10 * time.Second
+
+func newServe(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Take mail, run the desks, send the answers",
+		Long: `Serve opens the listeners that the configuration names, one printed line each,
+and logs to standard error. SIGHUP reads templates, desks and agents again;
+SIGTERM lets what is under way finish and ends within 15 seconds.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return e.serve(c.Context()) },
+	}
+}
+
+// gateway is a running program.
+type gateway struct {
+	env       *env
+	cfg       *Config
+	log       *slog.Logger
+	db        *store.DB
+	settings  atomic.Pointer[mailflow.Settings]
+	templates atomic.Pointer[templates.Set]
+	cert      atomic.Pointer[tls.Certificate]
+	count     mailflow.Counters
+	flow      *mailflow.Flow
+	receiver  *mailflow.Receiver
+	queue     *queue
+	worker    *outbound.Worker
+	servers   []*smtpd.Server
+	ready     atomic.Bool
+
+	stops []func(context.Context) // in the order of the opening
+	wg    sync.WaitGroup
+	fail  chan error
+}
+
+func (e *env) serve(ctx context.Context) error {
+	cfg, warnings, err := loadConfig(e.configFile)
+	g := &gateway{env: e, cfg: cfg, fail: make(chan error, 16)}
+	g.log = slog.New(slog.NewTextHandler(e.stderr, nil))
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		g.log.Warn("configuration", "warning", w)
+	}
+	if err := g.open(ctx); err != nil {
+		return errors.Join(err, g.close())
+	}
+	err = g.run(ctx)
+	return errors.Join(err, g.close())
+}
+
+// open builds everything, down to the listeners: what cannot work is refused
+// before the first mail is taken.
+func (g *gateway) open(ctx context.Context) error {
+	if err := g.load(g.cfg); err != nil {
+		return err
+	}
+	var err error
+	if path, ok := strings.CutPrefix(g.cfg.Database, "sqlite:"); ok {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+	}
+	g.db, err = store.Open(ctx, g.cfg.Database, store.Options{Serve: true, Create: true, Log: g.log})
+	if err != nil {
+		return err
+	}
+	keys, err := openKeys(ctx, g.db, g.cfg.SecretFile)
+	if err != nil {
+		return err
+	}
+	if err := g.takeOver(ctx); err != nil {
+		return err
+	}
+	g.flow = &mailflow.Flow{DB: g.db, Settings: &g.settings, Templates: &g.templates, Keys: keys, Log: g.log,
+		Now: time.Now, Count: &g.count}
+	g.flow.Prepare()
+	g.receiver = &mailflow.Receiver{DB: g.db, Settings: &g.settings, Keys: keys, Log: g.log, Now: time.Now,
+		Dir: g.dataDir(), Wake: g.flow.Wake, Count: &g.count}
+	if err := g.openRelay(); err != nil {
+		return err
+	}
+	return g.listen()
+}
+
+// takeOver ends the leases of an earlier process: on SQLite the lock says
+// that nobody else lives.
+func (g *gateway) takeOver(ctx context.Context) error {
+	if g.db.Engine() != "sqlite" {
+		return nil
+	}
+	return g.db.Update(ctx, func(tx *store.Tx) error {
+		if _, err := tx.TakeOverLeases(); err != nil {
+			return err
+		}
+		if err := tx.TakeOver(); err != nil {
+			return err
+		}
+		_, err := tx.ReclaimOutbox()
+		return err
+	})
+}
+
+// dataDir is where the free space is watched.
+func (g *gateway) dataDir() string {
+	if path, ok := strings.CutPrefix(g.cfg.Database, "sqlite:"); ok {
+		return filepath.Dir(path)
+	}
+	return ""
+}
+
+func (g *gateway) openRelay() error {
+	opt, err := g.cfg.Relay.options(g.cfg.Hostname)
+	if err != nil {
+		return err
+	}
+	relay, err := outbound.Open(g.cfg.Relay.URL, opt)
+	if err != nil {
+		return err
+	}
+	g.queue = newQueue(g.db, g.flow)
+	g.flow.Outgoing = g.queue.wakeUp
+	g.worker = &outbound.Worker{Queue: g.queue, Relay: relay, Connections: g.cfg.Relay.Connections,
+		Rate: g.cfg.Relay.Rate.perMinute(), Drain: drainTime - time.Second, Log: g.log}
+	g.stops = append(g.stops, func(context.Context) { relay.Close() })
+	return nil
+}
+
+// load takes templates, desks and agents from a configuration.
+func (g *gateway) load(cfg *Config) error {
+	set, err := templates.Load(cfg.Templates)
+	if err != nil {
+		return err
+	}
+	cert, err := cfg.certificate()
+	if err != nil {
+		return err
+	}
+	g.settings.Store(cfg.Settings())
+	g.templates.Store(set)
+	g.cert.Store(cert)
+	return nil
+}
+
+// reload is SIGHUP. What is wrong leaves everything as it was.
+func (g *gateway) reload() {
+	cfg, _, err := loadConfig(g.env.configFile)
+	if err == nil {
+		err = g.load(cfg)
+	}
+	if err != nil {
+		g.log.Error("reload refused, the old configuration stays", "err", err)
+		return
+	}
+	g.log.Info("reloaded", "desks", len(cfg.Desks), "agents", len(cfg.Agents))
+}
+
+// run works until a signal, a failed store or a failed listener.
+func (g *gateway) run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	for _, task := range []func(context.Context) error{g.flow.Run, g.flow.RunDeadlines, g.worker.Run} {
+		g.wg.Go(func() {
+			if err := task(work); err != nil {
+				g.fail <- err
+			}
+		})
+	}
+	g.ready.Store(true)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	var err error
+	for done := false; !done; {
+		select {
+		case <-hup:
+			g.reload()
+		case <-ctx.Done():
+			done = true
+		case err = <-g.fail:
+			done = true
+		case <-g.db.Failed():
+			err, done = g.db.Failure(), true
+		}
+	}
+	g.ready.Store(false)
+	g.drain(stop)
+	return err
+}
+
+// drain ends the listeners, then what is in hand.
+func (g *gateway) drain(stop func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	var ending sync.WaitGroup
+	for _, s := range g.servers {
+		ending.Go(func() { s.Shutdown(ctx) })
+	}
+	ending.Wait()
+	stop()
+	ended := make(chan struct{})
+	go func() { g.wg.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		g.log.Warn("ended before everything in hand was finished; it is taken up again at the next start")
+	}
+}
+
+func (g *gateway) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	for i := len(g.stops) - 1; i >= 0; i-- {
+		g.stops[i](ctx)
+	}
+	if g.db != nil {
+		return g.db.Close()
+	}
+	return nil
+}
+
+// exempt frees trusted networks and named relays from the limit of
+// connections of one address.
+func (g *gateway) exempt(ip netip.Addr) bool {
+	for _, p := range g.settings.Load().TrustedNetworks {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return g.cfg.isRelay(ip)
+}
+
+// intake hands what the listeners take to the mail flow.
+type intake struct{ *mailflow.Receiver }
+
+func (i intake) Begin(env mailflow.Envelope) smtpd.Incoming { return i.Receiver.Begin(env) }
+
+// certificate reads the configured certificate; nil if there is none.
+func (c *Config) certificate() (*tls.Certificate, error) {
+	if c.TLS.CertFile == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.cert_file, tls.key_file: %w", err)
+	}
+	return &cert, nil
+}

@@ -1,0 +1,114 @@
+package mailflow
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+// returned is the outbox row that a delivery report speaks of by our own
+// signed Message-ID, or 0.
+func (d *decision) returned() int64 {
+	r := d.in.mail.Report
+	if r == nil || d.in.verdict.Class != ClassBounce {
+		return 0
+	}
+	t, ok := d.f.ownID(r.OriginalMessageID)
+	if !ok {
+		return 0
+	}
+	return t.Row()
+}
+
+// bounced records what came to the envelope address of a mail of ours, or
+// what bears its id. It never makes a ticket or an answer. Only a report of
+// a final failure has an effect, and only on that one mail (RFC 3464 §4.1:
+// reports are easily forged).
+func (d *decision) bounced(rowID int64) error {
+	row, err := d.tx.OutboxByID(rowID)
+	if err == sql.ErrNoRows {
+		return d.setAside("a report on a mail that is no longer known")
+	}
+	if err != nil {
+		return err
+	}
+	d.d.Reason = fmt.Sprintf("%s on mail %d of ours", d.in.verdict.Class, rowID)
+	d.because("%s", d.d.Reason)
+	if row.TicketID == 0 {
+		return nil
+	}
+	w := d.f.level(d.in)
+	w.role = ticket.System
+	if _, err := d.keep(row.TicketID, w, store.Record, d.in.mail.Text); err != nil {
+		return err
+	}
+	failure, final := d.finalFailure()
+	if !final || row.State != store.Sent {
+		return nil
+	}
+	return d.undelivered(row, failure)
+}
+
+// finalFailure reads the report: what was said, and whether it is final.
+func (d *decision) finalFailure() (string, bool) {
+	r := d.in.mail.Report
+	if r == nil {
+		return "", false
+	}
+	for _, to := range r.Recipients {
+		if strings.EqualFold(to.Action, "failed") || to.Action == "" && strings.HasPrefix(to.Status, "5") {
+			return strings.TrimSpace(to.Status + " " + to.Diagnostic), true
+		}
+	}
+	return "", false
+}
+
+// undelivered marks the party of a mail as out of reach and tells the agents,
+// once for each mail. What was mailed to an agent is told to nobody: the
+// telling would come back the same way.
+func (d *decision) undelivered(row store.Outbox, failure string) error {
+	if err := d.tx.FailSent(row.ID, failure); err != nil {
+		return err
+	}
+	if row.TicketID == 0 || row.Party < 0 {
+		return nil
+	}
+	p, err := d.tx.PartyByOrdinal(row.TicketID, row.Party)
+	if err != nil {
+		return ignoreNoRows(err)
+	}
+	if err := d.tx.SetReachable(row.TicketID, row.Party, false); err != nil || p.Role == ticket.Agent {
+		return err
+	}
+	t, err := d.tx.LockTicket(row.TicketID)
+	if err != nil {
+		return err
+	}
+	e := ticket.Event{Type: ticket.Failed, Role: ticket.System, Kind: row.Kind}
+	if _, err := d.apply(t, e, notice{event: "undeliverable", reason: failure, quiet: true}); err != nil {
+		return err
+	}
+	agents, err := d.agents(t, "")
+	if err != nil {
+		return err
+	}
+	a := args{Event: "undeliverable", Reason: failure, State: t.State, From: t.State, Failed: row.ID, Message: argsOf(row).Message}
+	for _, p := range agents {
+		err := d.add(store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: ticket.Undeliverable,
+			Recipient: p.Address, Priority: priorityAgent, Args: a.json()})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ignoreNoRows(err error) error {
+	if err == sql.ErrNoRows {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,43 @@
+package mailflow
+
+import (
+	"fmt"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+// ReleasedByHand is the reason of a delivery that an operator let go on as a
+// person's mail.
+const ReleasedByHand = "released by hand"
+
+// Discard ends the matter of a mail that is held, set aside or waiting. Its
+// bytes and its place in the history stay.
+func Discard(tx *store.Tx, id int64) error {
+	d, err := tx.DeliveryByID(id)
+	if err != nil {
+		return fmt.Errorf("no mail %d: %w", id, err)
+	}
+	if d.State == store.DeliveryHeld || d.State == store.DeliverySetAside {
+		_, err := tx.DiscardDelivery(id)
+		return err
+	}
+	m, err := tx.MessageByID(d.MessageID)
+	if err != nil || m.Visibility != store.Waiting {
+		return fmt.Errorf("mail %d is neither held, nor set aside, nor waiting", id)
+	}
+	if err := tx.ShowMessage(m.ID, store.Record, m.Party, m.Role); err != nil {
+		return err
+	}
+	t, err := tx.LockTicket(m.TicketID)
+	if err != nil {
+		return err
+	}
+	t.Waiting = max(t.Waiting-1, 0)
+	t.Version++
+	if err := tx.SaveTicket(t); err != nil {
+		return err
+	}
+	return tx.AddEvent(t.ID, store.HistoryEntry{At: tx.Now(), Role: ticket.System, Event: "discarded", From: t.State,
+		To: t.State, MailID: m.MailID, Reason: "by hand"})
+}

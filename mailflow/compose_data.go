@@ -1,0 +1,213 @@
+package mailflow
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+	"guichet/templates"
+)
+
+// data is all that the template may say to this reader.
+func (f *Flow) data(dr *draft) *templates.Mail {
+	s := f.Settings.Load()
+	a := dr.args
+	m := &templates.Mail{
+		Desk:     templates.Desk{Name: dr.desk.Name(dr.lang), Address: dr.desk.Address, Accent: dr.desk.Accent},
+		Number:   dr.ticket.Number,
+		Subject:  dr.ticket.Subject,
+		State:    a.State,
+		Closed:   a.Closed,
+		Stranger: a.Stranger,
+		Received: dr.message.At,
+		Zone:     dr.desk.Zone,
+		Next:     templates.Next{Kind: a.Next, At: a.Deadline, CloseAt: closeAt(a, dr.desk.Policy)},
+		N:        a.N,
+		M:        a.M,
+		Count:    a.Count,
+		Times:    a.Times,
+	}
+	if dr.party.Link != "" {
+		m.URL = s.BaseURL + "/t/" + dr.party.Link
+	} else {
+		m.URL = s.BaseURL + "/"
+	}
+	if within := dr.desk.Policy.Timers.ReopenWithin; a.State == ticket.Closed && within != ticket.Off && !a.ClosedAt.IsZero() {
+		m.ReopenUntil = a.ClosedAt.Add(within)
+	}
+	for _, l := range a.Lines {
+		m.Lines = append(m.Lines, templates.Line{Text: l.Text, Reason: l.Reason, OK: l.OK})
+	}
+	if a.Stranger || dr.row.Kind == ticket.AlsoReceived {
+		return m
+	}
+	m.Name = dr.party.Name
+	f.quote(dr, m)
+	if dr.agent != nil && (dr.party.Role == ticket.Agent || dr.row.Party < 0) {
+		f.agentView(dr, m)
+	}
+	return m
+}
+
+// quote adds the words that the mail carries, and those before.
+func (f *Flow) quote(dr *draft, m *templates.Mail) {
+	if dr.row.Kind != ticket.Acknowledgment && dr.message.Words != "" && (dr.args.Words || dr.message.Role != ticket.Agent || dr.party.Role == ticket.Agent) {
+		m.Words = dr.message.Words
+		m.Author, m.AuthorRole = f.author(dr, dr.message), dr.message.Role
+	}
+	for _, h := range dr.history {
+		m.History = append(m.History, templates.Entry{At: h.At, Author: f.author(dr, h), Role: h.Role, Text: h.Words})
+	}
+}
+
+// author names a writer as the reader may see him: to parties an agent is the
+// desk, and never an address.
+func (f *Flow) author(dr *draft, m store.Message) string {
+	reader := dr.party.Role
+	if m.Role == ticket.Agent && reader != ticket.Agent {
+		return dr.desk.Name(dr.lang)
+	}
+	name := m.Name
+	if name == "" {
+		name = m.Address
+	}
+	for _, p := range dr.parties {
+		if p.Ordinal == m.Party && p.Address != m.Address {
+			return fmt.Sprintf("%s (%s)", name, p.Address)
+		}
+	}
+	return name
+}
+
+// agentView is what only agents are told.
+func (f *Flow) agentView(dr *draft, m *templates.Mail) {
+	a := dr.args
+	v := &templates.AgentView{From: a.From, To: a.State, Event: a.Event, Reason: a.Reason, Other: a.Other,
+		Created: dr.ticket.Created, Deadline: a.Deadline, Organisation: dr.org, Assignee: dr.ticket.Assignee,
+		ToYou: dr.ticket.Assignee != "" && dr.ticket.Assignee == dr.row.Recipient}
+	if dr.row.TicketID != 0 {
+		v.Marker = f.marker(dr.row.TicketID)
+	}
+	if w := dr.message; w.ID != 0 {
+		v.Sender, v.SenderName, v.Role, v.Proof = w.Address, w.Name, w.Role, w.Proof
+	}
+	for _, p := range dr.parties {
+		if p.Role == ticket.Agent {
+			continue
+		}
+		v.Parties++
+		if p.Address != v.Sender {
+			v.Also = append(v.Also, fmt.Sprintf("%s (%s)", p.Address, p.Role))
+		}
+	}
+	if dr.row.Kind == ticket.Undeliverable && dr.other.ID != 0 {
+		m.Lines = append(m.Lines, templates.Line{Text: dr.other.Recipient, Reason: a.Reason})
+	}
+	for _, c := range commandsFor(dr) {
+		v.Commands = append(v.Commands, templates.Command{Name: c})
+	}
+	m.Agent = v
+}
+
+// commandsFor lists the commands that make sense where the ticket stands.
+func commandsFor(dr *draft) []string {
+	if dr.args.Event == "help" {
+		return []string{"#validate", "#reject", "#note", "#take", "#assign NAME", "#resolve", "#close", "#reopen", "#accept",
+			"#split", "#customer ADDRESS", "#cc ADDRESS", "#help"}
+	}
+	var out []string
+	if strings.HasPrefix(dr.args.Event, "waiting") || dr.args.Event == "unproven-number" {
+		out = append(out, "#accept", "#split")
+	}
+	switch dr.args.State {
+	case ticket.New:
+		if dr.desk.Policy.Validation {
+			out = append(out, "#validate")
+		}
+		out = append(out, "#reject", "#resolve")
+	case ticket.Resolved, ticket.Closed:
+		out = append(out, "#reopen")
+	default:
+		out = append(out, "#resolve", "#close")
+	}
+	return append(out, "#note", "#take", "#assign NAME", "#help")
+}
+
+// leak looks for what no party may see in a mail to one: an agent's address,
+// a token that an agent was given, the words of a note. It returns the reason
+// to hold the mail, or "".
+func (f *Flow) leak(dr *draft, r templates.Rendered) string {
+	if dr.party.Role == ticket.Agent || dr.row.Party < 0 && dr.agent != nil {
+		return ""
+	}
+	shown := strings.ToLower(r.Subject + "\n" + r.Text + "\n" + r.HTML)
+	for _, a := range f.Settings.Load().Agents {
+		if containsAddress(shown, a.Address) {
+			return "it shows the address of an agent"
+		}
+	}
+	for _, run := range tokenLike.FindAllString(shown, -1) {
+		t, err := f.Keys.Verify(run)
+		if err == nil && t.Purpose == ticket.ForReply && dr.isAgentParty(t) {
+			return "it shows the reply address of an agent"
+		}
+	}
+	text := foldSpace(r.Text)
+	for _, note := range dr.notes {
+		if leaksNote(text, note) {
+			return "it shows words of a note"
+		}
+	}
+	return ""
+}
+
+var tokenLike = regexp.MustCompile(`\b[a-z2-7]{32}\b`)
+
+func (dr *draft) isAgentParty(t ticket.Token) bool {
+	for _, p := range dr.parties {
+		if p.Role == ticket.Agent && t.Ticket() == dr.row.TicketID && t.Party() == p.Ordinal {
+			return true
+		}
+	}
+	return false
+}
+
+// containsAddress looks for a whole address, not for the end of a longer one.
+func containsAddress(text, address string) bool {
+	for rest := text; ; {
+		i := strings.Index(rest, address)
+		if i < 0 {
+			return false
+		}
+		after := rest[i+len(address):]
+		if (i == 0 || !isAtom(rest[i-1])) && (after == "" || !isAtom(after[0]) || after[0] == '.' && (len(after) == 1 || !isAtom(after[1]))) {
+			return true
+		}
+		rest = after
+	}
+}
+
+func isAtom(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || strings.IndexByte("._+-", b) >= 0 || b >= 0x80
+}
+
+// leaksNote compares by lines, since a mail wraps and quotes in its own way.
+// Short lines stand in many a text.
+func leaksNote(text, note string) bool {
+	const telling = 24
+	if whole := foldSpace(note); len(whole) >= 8 && strings.Contains(text, whole) {
+		return true
+	}
+	for line := range strings.Lines(note) {
+		if l := foldSpace(line); len(l) >= telling && strings.Contains(text, l) {
+			return true
+		}
+	}
+	return false
+}
+
+func foldSpace(s string) string {
+	return strings.Join(strings.Fields(strings.NewReplacer(">", " ", "|", " ").Replace(strings.ToLower(s))), " ")
+}

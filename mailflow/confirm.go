@@ -1,0 +1,248 @@
+package mailflow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+const (
+	confirmFor     = 24 * time.Hour
+	confirmsAnHour = 20 // to one agent: a forger could ask for more
+)
+
+// askConfirm lets an agent's unproven mail wait and asks the agent's address
+// on file what would happen is meant: whoever can answer that has the
+// mailbox.
+func (d *decision) askConfirm(t thread, w writer) error {
+	w.role = ticket.Agent
+	why := "not proven: " + w.reason
+	if w.level == Proven {
+		why = "proven, but without the agent's own reply address"
+	}
+	d.d.Reason = "waits for the agent's confirmation"
+	d.because("agent %s: %s", w.address, why)
+	id, err := d.keep(t.ticket.ID, w, store.Waiting, d.f.agentWords(d.in, t.ticket.ID))
+	if err != nil {
+		return err
+	}
+	out, err := d.apply(t.ticket, ticket.Event{Type: ticket.Waits, Actor: w.address, Role: ticket.Agent}, notice{reason: why})
+	if err != nil {
+		return err
+	}
+	if ok, err := d.mayConfirm(w); !ok || err != nil {
+		return err
+	}
+	cmds, _ := parseCommands(d.f.agentWords(d.in, t.ticket.ID))
+	a := args{Message: id, Delivery: d.d.ID, Reason: why, State: out.ticket.State, From: t.ticket.State}
+	for _, c := range cmds {
+		a.Lines = append(a.Lines, argLine{Text: c.line, OK: true})
+	}
+	return d.toAgent(out.ticket, w, ticket.ConfirmCommand, a)
+}
+
+func (d *decision) mayConfirm(w writer) (bool, error) {
+	count, _, _, err := d.tx.Spend("confirm "+w.address, time.Hour, 0)
+	if err == nil && count > confirmsAnHour {
+		d.because("no confirm mail: %d within an hour", count)
+	}
+	return count <= confirmsAnHour, err
+}
+
+// confirmRow finds the confirm mail that a mail answers.
+func (f *Flow) confirmRow(ctx context.Context, in *incoming) (row store.Outbox, ok bool) {
+	for _, t := range f.tokens(in) {
+		if t.Purpose != ticket.ForConfirm {
+			continue
+		}
+		err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+			row, err = tx.OutboxByID(t.Row())
+			return err
+		})
+		return row, err == nil && row.Kind == ticket.ConfirmCommand
+	}
+	return row, false
+}
+
+// readConfirmed reads the agent's mail that waits for a confirmation; nil if
+// it is gone.
+func (f *Flow) readConfirmed(ctx context.Context, row store.Outbox) *incoming {
+	var d store.Delivery
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		d, err = tx.DeliveryByID(argsOf(row).Delivery)
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	in, err := f.read(ctx, d)
+	if err != nil {
+		return nil
+	}
+	return in
+}
+
+// confirm is the answer to a confirm mail: what waits is done as if it had
+// been proven, once, within a day.
+func (d *decision) confirm(rowID int64) error {
+	row, err := d.tx.OutboxByID(rowID)
+	if ignoreNoRows(err) != nil {
+		return err
+	}
+	w := d.f.level(d.in)
+	a := argsOf(row)
+	refusal := ""
+	switch {
+	case err != nil || row.Kind != ticket.ConfirmCommand || d.in.confirmed == nil:
+		refusal = "an answer to a confirm mail that is no longer known"
+	case d.in.verdict.Class != ClassPerson:
+		refusal = "an automatic answer to a confirm mail"
+	case w.address != row.Recipient:
+		refusal = "an answer to a confirm mail from another address"
+	case a.Used:
+		refusal = "confirmed before"
+	case d.tx.Now().After(row.Created.Add(confirmFor)):
+		refusal = fmt.Sprintf("confirmed after more than %s", confirmFor)
+	}
+	if refusal != "" {
+		return d.setAside(refusal)
+	}
+	a.Used = true
+	if err := d.tx.SetArgs(row.ID, a.json()); err != nil {
+		return err
+	}
+	d.d.Reason, d.d.TicketID = fmt.Sprintf("confirms mail %d", a.Delivery), row.TicketID
+	return d.confirmed(row, a)
+}
+
+// confirmed does what waited.
+func (d *decision) confirmed(row store.Outbox, a args) error {
+	first, err := d.tx.DeliveryByID(a.Delivery)
+	if err != nil {
+		return err
+	}
+	was := &decision{f: d.f, s: d.s, tx: d.tx, in: d.in.confirmed, d: first}
+	was.d.State, was.d.Stop, was.d.Reason = store.DeliveryDone, "", "confirmed by mail"
+	was.because("confirmed by mail %d", d.d.ID)
+	w := d.f.level(was.in)
+	w.level, w.reason, w.agent = Proven, "confirmed by mail", d.s.Agent(row.Recipient)
+	if w.agent == nil || !w.agent.WorksOn(row.Desk) {
+		return d.setAside("confirmed by somebody who is no longer an agent of the desk")
+	}
+	w.address = w.agent.Address
+	if row.TicketID == 0 {
+		_, err = was.openedFor(w)
+	} else {
+		err = was.actWaiting(row, a, w)
+	}
+	if err != nil {
+		return err
+	}
+	d.queued, d.opened = was.queued, was.opened
+	d.d.TicketID = was.d.TicketID
+	was.d.Why = was.reasons()
+	return d.tx.FinishDelivery(was.d)
+}
+
+// actWaiting ends the waiting of an agent's mail and does what it says. What
+// waited stays as a record; the mail is posted anew, since its place in the
+// conversation is now.
+func (d *decision) actWaiting(row store.Outbox, a args, w writer) error {
+	t, err := d.f.survivor(d.tx, row.TicketID)
+	if err != nil {
+		return err
+	}
+	if err := d.tx.ShowMessage(a.Message, store.Record, -1, ticket.Agent); err != nil {
+		return err
+	}
+	out, err := d.apply(t, ticket.Event{Type: ticket.Accept, Actor: w.address, Role: ticket.Agent}, notice{})
+	if err != nil {
+		return err
+	}
+	own, err := d.agentParty(t.ID, w.agent)
+	if err != nil {
+		return err
+	}
+	th := thread{how: byReplyToken, ticket: out.ticket, owner: &own}
+	for _, id := range d.f.idTokens(d.in) {
+		th.row = id.Row()
+		break
+	}
+	return d.act(th, w)
+}
+
+// openedFor is an agent's new mail whose first line is #customer ADDRESS: it
+// opens a ticket for that person, in the agent's words.
+func (d *decision) openedFor(w writer) (bool, error) {
+	cmds, words := parseCommands(d.words())
+	if len(cmds) == 0 || cmds[0].name != "customer" {
+		return false, nil
+	}
+	w.role = ticket.Agent
+	if w.level != Proven {
+		return true, d.confirmOpening(w, cmds)
+	}
+	p, err := d.check(ticket.Ticket{Desk: d.d.Desk, State: ticket.Open}, w, cmds, "", 0)
+	if err != nil {
+		return true, err
+	}
+	for i, c := range cmds {
+		if c.name != "customer" && c.name != "cc" && c.name != "take" && c.name != "assign" && p.lines[i].OK {
+			p.lines[i] = argLine{Text: c.line, Reason: "not possible while a ticket is opened"}
+			p.failed = true
+		}
+	}
+	if p.failed {
+		d.d.State, d.d.Stop, d.d.Reason = store.DeliveryHeld, "command", "commands refused, sent back"
+		return true, d.add(store.Outbox{Desk: d.d.Desk, Party: -1, Kind: ticket.RejectedCommand, Recipient: w.agent.Address,
+			Priority: priorityAgent, Args: args{Lines: p.lines, Delivery: d.d.ID}.json()})
+	}
+	return true, d.openFor(w, p, words)
+}
+
+func (d *decision) confirmOpening(w writer, cmds []command) error {
+	d.d.State, d.d.Stop, d.d.Reason = store.DeliveryHeld, "people", "waits for the agent's confirmation"
+	if ok, err := d.mayConfirm(w); !ok || err != nil {
+		return err
+	}
+	a := args{Delivery: d.d.ID, Reason: "not proven: " + w.reason}
+	for _, c := range cmds {
+		a.Lines = append(a.Lines, argLine{Text: c.line, OK: true})
+	}
+	return d.add(store.Outbox{Desk: d.d.Desk, Party: -1, Kind: ticket.ConfirmCommand, Recipient: w.agent.Address,
+		Priority: priorityAgent, Args: a.json()})
+}
+
+// openFor opens a ticket for somebody, as checked.
+func (d *decision) openFor(w writer, p plan, words string) error {
+	desk := d.s.Desk(d.d.Desk)
+	e := ticket.Event{Type: ticket.OpenedFor, Actor: w.address, Role: ticket.Agent}
+	t, effects, err := ticket.Apply(ticket.Ticket{Desk: desk.Key, Subject: subjectFor(d.in.mail)}, e, desk.Policy, d.tx.Now())
+	if err != nil {
+		return &stopped{"apply", err.Error()}
+	}
+	if t.Number, err = d.number(desk); err != nil {
+		return err
+	}
+	for _, e := range p.before {
+		t.Assignee = e.Assignee
+	}
+	if t.ID, err = d.tx.AddTicket(t, d.in.mail.MessageID); err != nil {
+		return err
+	}
+	for _, party := range p.add {
+		party.TicketID = t.ID
+		if _, err := d.tx.AddParty(party); err != nil {
+			return err
+		}
+	}
+	id, err := d.keep(t.ID, w, store.Public, words)
+	if err != nil {
+		return err
+	}
+	d.opened, d.d.Reason = true, "opened by an agent"
+	return d.record(ticket.None, t, e, notice{message: id, event: "opened-for", fromAgent: true}, effects)
+}

@@ -1,0 +1,379 @@
+package mailflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"guichet/mailflow/rfc822"
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+const (
+	// Copies of one mail are recognised for a week; without Message-ID or
+	// Date, where two honest mails may be alike, for an hour.
+	duplicateFor      = 7 * 24 * time.Hour
+	duplicateForBare  = time.Hour
+	maxTicketSubject  = 250 // characters
+	maxWhyLines       = 40
+	floodTickets      = 20
+	floodPeriod       = 10 * time.Minute
+	firstAnswerPeriod = 24 * time.Hour
+)
+
+// decision is the transaction that decides on one delivery.
+type decision struct {
+	f  *Flow
+	s  *Settings
+	tx *store.Tx
+	in *incoming
+	d  store.Delivery // as it will be stored
+
+	why    []string
+	queued bool // rows were added to the outbox
+	opened bool
+	moved  int64 // the message that a new ticket begins with, where it is stored already
+}
+
+// decide is stages 4 to 8 of one delivery, in one transaction.
+func (f *Flow) decide(j *job) error {
+	var dec *decision
+	err := f.DB.Update(context.Background(), func(tx *store.Tx) error {
+		dec = nil
+		if err := tx.LockThread(hashOf(j.in.root())); err != nil {
+			return err
+		}
+		mine, err := tx.HasDelivery(j.d.ID)
+		if err != nil || !mine {
+			return err // another gateway has it
+		}
+		dec = &decision{f: f, s: f.Settings.Load(), tx: tx, in: j.in, d: j.d}
+		dec.d.State = store.DeliveryDone
+		j.in.describe(&dec.d)
+		if err := dec.run(); err != nil {
+			return err
+		}
+		dec.d.Why = dec.reasons()
+		return tx.FinishDelivery(dec.d)
+	})
+	if err == nil && dec != nil {
+		dec.told()
+	}
+	return err
+}
+
+// hashOf is a key for locks: 63 bits of the id.
+func hashOf(id string) int64 {
+	h := fnv.New64a()
+	h.Write([]byte(strings.ToLower(id)))
+	return int64(h.Sum64() >> 1)
+}
+
+func (d *decision) because(format string, args ...any) {
+	if len(d.why) < maxWhyLines {
+		d.why = append(d.why, fmt.Sprintf(format, args...))
+	}
+}
+
+func (d *decision) reasons() string {
+	b, _ := json.Marshal(d.why)
+	return string(b)
+}
+
+// told writes the log's line and wakes the sender, after the commit.
+func (d *decision) told() {
+	f, log := d.f, d.f.Log
+	switch {
+	case d.d.State == store.DeliverySetAside:
+		f.Count.SetAside.Add(1)
+		log.Info("set aside", KeyMail, d.d.ID, "reason", d.d.Reason)
+	case d.opened:
+		f.Count.Opened.Add(1)
+		log.Info("opened", KeyMail, d.d.ID, KeyTicket, d.d.TicketID, "reason", d.d.Reason)
+	case d.d.TicketID != 0:
+		f.Count.Threaded.Add(1)
+		log.Info("threaded", KeyMail, d.d.ID, KeyTicket, d.d.TicketID, "by", d.d.Reason)
+	default:
+		log.Info("recorded", KeyMail, d.d.ID, "reason", d.d.Reason)
+	}
+	if d.queued {
+		f.Outgoing()
+	}
+}
+
+func (d *decision) setAside(reason string) error {
+	d.d.State, d.d.Stop, d.d.Reason = store.DeliverySetAside, "classify", reason
+	return nil
+}
+
+// run takes the delivery to what it becomes.
+func (d *decision) run() error {
+	if done, err := d.duplicate(); done || err != nil {
+		return err
+	}
+	v := d.in.verdict
+	d.because("class %s: %s", v.Class, v.Reason)
+	for _, t := range d.f.tokens(d.in) {
+		switch t.Purpose {
+		case ticket.ForBounce:
+			return d.bounced(t.Row())
+		case ticket.ForConfirm:
+			return d.confirm(t.Row())
+		}
+	}
+	if row := d.returned(); row != 0 {
+		return d.bounced(row)
+	}
+	t, err := d.f.thread(d.tx, d.in)
+	if err != nil {
+		return err
+	}
+	w, err := d.f.people(d.tx, d.in, t)
+	if err != nil {
+		return err
+	}
+	d.because("sender %s: %s", w.level, w.reason)
+	if t.how == "" {
+		return d.withoutTicket(t, w)
+	}
+	d.because("thread: %s", t.how)
+	return d.withTicket(t, w)
+}
+
+// duplicate recognises a mail that came before: the same one again is linked
+// and forgotten, another copy of it (a list's, say) is kept with its ticket.
+func (d *decision) duplicate() (bool, error) {
+	since := d.d.Received.Add(-duplicateFor)
+	if d.in.copyHash == nil {
+		since = d.d.Received.Add(-duplicateForBare)
+	}
+	first, ok, err := d.tx.SameContent(d.in.contentHash, since, d.d.ID)
+	if err != nil {
+		return false, err
+	}
+	if ok {
+		d.f.Count.Duplicates.Add(1)
+		d.d.TicketID, d.d.MessageID = first.TicketID, first.MessageID
+		d.d.Reason = fmt.Sprintf("duplicate of mail %d", first.ID)
+		d.because("%s", d.d.Reason)
+		return true, nil
+	}
+	if d.in.copyHash == nil {
+		return false, nil
+	}
+	first, ok, err = d.tx.SameMail(d.in.copyHash, since, d.d.ID)
+	if err != nil || !ok {
+		return false, err
+	}
+	d.d.Reason = fmt.Sprintf("another copy of mail %d", first.ID)
+	d.because("%s", d.d.Reason)
+	w := d.f.level(d.in)
+	_, err = d.keep(first.TicketID, w, store.Record, d.in.mail.Text)
+	return true, err
+}
+
+// withoutTicket is a mail that no anchor ties to a ticket.
+func (d *decision) withoutTicket(t thread, w writer) error {
+	if w.agent != nil && d.in.verdict.Class == ClassPerson {
+		if done, err := d.openedFor(w); done || err != nil {
+			return err
+		}
+	}
+	switch d.in.verdict.Class {
+	case ClassPerson, ClassBulk, ClassList:
+		return d.begin(t, w)
+	}
+	return d.setAside(fmt.Sprintf("%s: %s", d.in.verdict.Class, d.in.verdict.Reason))
+}
+
+// withTicket is a mail about a known ticket.
+func (d *decision) withTicket(t thread, w writer) error {
+	d.d.Reason = t.how
+	if d.in.verdict.Class != ClassPerson {
+		return d.automatic(t, w)
+	}
+	if w.agent != nil {
+		return d.fromAgent(t, w)
+	}
+	if w.waits != "" {
+		return d.wait(t, w)
+	}
+	return d.fromParty(t, w)
+}
+
+// automatic keeps a mail that no person wrote: it changes nothing, and what
+// agents' programs send by themselves is told to nobody.
+func (d *decision) automatic(t thread, w writer) error {
+	d.d.Reason = fmt.Sprintf("%s, kept with its ticket", d.in.verdict.Class)
+	w.role = ticket.Follower
+	if w.agent != nil {
+		w.role = ticket.Agent
+	}
+	if _, err := d.keep(t.ticket.ID, w, store.Record, d.in.mail.Text); err != nil {
+		return err
+	}
+	_, err := d.apply(t.ticket, ticket.Event{Type: ticket.Arrived, Actor: w.address, Role: w.role}, notice{})
+	return err
+}
+
+// wait keeps a mail for an agent to look at. The clock stops, nobody but the
+// agents hears of it.
+func (d *decision) wait(t thread, w writer) error {
+	d.d.Reason = w.waits
+	d.because("waits: %s", w.waits)
+	id, err := d.keep(t.ticket.ID, w, store.Waiting, d.words())
+	if err != nil {
+		return err
+	}
+	n := notice{message: id, event: "waiting", reason: w.waits}
+	if t.how == byNumber {
+		n.event = "unproven-number"
+	}
+	_, err = d.apply(t.ticket, ticket.Event{Type: ticket.Waits, Actor: w.address, Role: w.role}, n)
+	return err
+}
+
+// fromParty is a party's answer.
+func (d *decision) fromParty(t thread, w writer) error {
+	words := d.words()
+	e := ticket.Event{Type: meaning(words, w.name, t.ticket.State), Actor: w.address, Role: w.role, Alone: w.alone}
+	if err := d.witness(t.ticket.ID, &e); err != nil {
+		return err
+	}
+	id, err := d.keep(t.ticket.ID, w, store.Public, words)
+	if err != nil {
+		return err
+	}
+	if !w.colleague && w.party.Address == w.address {
+		if err := d.tx.SetProven(w.party.ID); err != nil {
+			return err
+		}
+	}
+	if err := d.addCopied(t.ticket.ID, w); err != nil {
+		return err
+	}
+	n := notice{message: id, event: eventCode(e.Type), addressed: d.addressed()}
+	if w.colleague {
+		n.event = "colleague"
+	}
+	after, err := d.apply(t.ticket, e, n)
+	if err != nil || !after.linked {
+		return err
+	}
+	return d.followUp(t, w, id)
+}
+
+// eventCode is the word for agents of what a party did.
+func eventCode(t ticket.EventType) string {
+	switch t {
+	case ticket.Answered:
+		return "answer"
+	case ticket.Thanked:
+		return "thanks"
+	}
+	return string(t)
+}
+
+// witness tells the rules who has spoken since the agents.
+func (d *decision) witness(ticketID int64, e *ticket.Event) error {
+	customer, err := d.tx.LastWords(ticketID, ticket.Customer)
+	if err != nil {
+		return err
+	}
+	agent, err := d.tx.LastWords(ticketID, ticket.Agent)
+	if err != nil {
+		return err
+	}
+	e.CustomerSilent = customer <= agent
+	parties, err := d.tx.Parties(ticketID)
+	for _, p := range parties {
+		e.HasCustomer = e.HasCustomer || p.Role == ticket.Customer
+		e.Reachable = e.Reachable || p.Role != ticket.Agent && p.Reachable
+	}
+	return err
+}
+
+// words is the new text of a mail, or all of it where nothing is new.
+func (d *decision) words() string {
+	if d.in.mail.Reply != "" {
+		return d.in.mail.Reply
+	}
+	return d.in.mail.Text
+}
+
+// addressed are those who have the mail already.
+func (d *decision) addressed() []string { return d.in.people() }
+
+// people are the addresses in From, To and Cc, in lower case.
+func (in *incoming) people() []string {
+	var out []string
+	for _, list := range [][]rfc822.Address{in.mail.From, in.mail.To, in.mail.Cc} {
+		for _, a := range list {
+			if address := strings.ToLower(a.Address); address != "" && !slices.Contains(out, address) {
+				out = append(out, address)
+			}
+		}
+	}
+	return out
+}
+
+// keep stores the mail as a message of a ticket, with its anchors.
+func (d *decision) keep(ticketID int64, w writer, v store.Visibility, words string) (int64, error) {
+	m := store.Message{TicketID: ticketID, DeliveryID: d.d.ID, RawID: d.d.RawID, At: d.d.Received, Address: w.address,
+		Name: w.name, Party: -1, Role: w.role, Visibility: v, Proof: string(w.level), Reason: w.reason,
+		MailID: d.in.mail.MessageID, People: d.in.people(), Words: words}
+	if w.party != nil {
+		m.Party = w.party.Ordinal
+	}
+	var parts []store.Part
+	for _, p := range d.in.mail.Parts {
+		parts = append(parts, store.Part{Path: p.Path, Name: p.Filename, ContentType: p.ContentType, Encoding: p.Encoding,
+			ContentID: p.ContentID, Inline: p.Inline, Offset: p.Offset, Length: p.Length, Size: p.Size})
+	}
+	id, err := d.tx.AddMessage(m, parts)
+	if err != nil {
+		return 0, err
+	}
+	d.d.TicketID, d.d.MessageID = ticketID, id
+	return id, d.anchor(ticketID, id)
+}
+
+// anchor ties the mail's own id and all that it refers to to the ticket, so
+// that an answer which overtakes its question is joined. Ids of ours are not
+// kept: their token says more.
+func (d *decision) anchor(ticketID, message int64) error {
+	if err := d.tx.AddAnchor(ticketID, message, d.in.mail.MessageID, true); err != nil {
+		return err
+	}
+	for _, id := range d.in.answered() {
+		if _, ours := d.f.ownID(id); ours {
+			continue
+		}
+		if err := d.tx.AddAnchor(ticketID, message, id, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addCopied makes followers of those in To and Cc, if the writer is proven:
+// otherwise a forged copy line would open the ticket to anybody.
+func (d *decision) addCopied(ticketID int64, w writer) error {
+	if w.level != Proven {
+		return nil
+	}
+	since := d.d.MessageID
+	for _, a := range d.s.strangersAmong(slices.Concat(d.in.mail.To, d.in.mail.Cc)) {
+		_, err := d.tx.AddParty(store.Party{TicketID: ticketID, Role: ticket.Follower, Address: strings.ToLower(a.Address),
+			Name: a.Name, AddedBy: w.address, Since: since})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package mailflow
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+	"guichet/templates"
+)
+
+// The keys of log lines that more than one stage writes. One mail keeps its
+// id, that of its delivery row, from receipt to answer.
+const (
+	KeyMail   = "mail"
+	KeyTicket = "ticket"
+	KeyDesk   = "desk"
+	KeyOutbox = "outbox"
+)
+
+// Flow is everything behind the 250: it reads, decides and composes.
+type Flow struct {
+	DB        *store.DB
+	Settings  *atomic.Pointer[Settings]
+	Templates *atomic.Pointer[templates.Set]
+	Keys      ticket.Keyring
+	Log       *slog.Logger
+	Now       func() time.Time
+	Count     *Counters
+	// Outgoing is called when rows were added to the outbox.
+	Outgoing func()
+
+	wake chan struct{}
+}
+
+// Counters count what happened since the start, for metrics.
+type Counters struct {
+	Received, Processed, Held, SetAside, Opened, Threaded, Duplicates atomic.Int64
+	Composed, HeldOut                                                 atomic.Int64
+}
+
+// Prepare makes a Flow ready to run.
+func (f *Flow) Prepare() { f.wake = make(chan struct{}, 1) }
+
+// Wake tells the flow that there are new deliveries.
+func (f *Flow) Wake() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// hostname is what Message-IDs and token ids end in.
+func (f *Flow) hostname() string { return f.Settings.Load().Hostname }

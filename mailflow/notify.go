@@ -1,0 +1,234 @@
+package mailflow
+
+import (
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+// Priorities of outgoing mails: the lower leaves first. Agents' own words do
+// not wait behind ten thousand acknowledgments.
+const (
+	priorityWords = iota
+	priorityAgent
+	priorityMachine
+	priorityLater
+)
+
+// notice is what the mails about an event are to say besides what its ticket
+// says.
+type notice struct {
+	message   int64  // whose words they carry; 0: none
+	event     string // the code that agents are shown
+	reason    string
+	other     string   // number of another ticket
+	addressed []string // who has the mail already
+	stranger  bool     // the answered person has proven nothing
+	fromAgent bool     // the words are an agent's
+	quiet     bool     // agents know already
+}
+
+// args is what an outbox row keeps for composing, as JSON: ids and codes of
+// the moment, never sentences.
+type args struct {
+	Message  int64         `json:"message,omitempty"`
+	Event    string        `json:"event,omitempty"`
+	Reason   string        `json:"reason,omitempty"`
+	Other    string        `json:"other,omitempty"`
+	Stranger bool          `json:"stranger,omitempty"`
+	Words    bool          `json:"words,omitempty"` // an agent's words: a person wrote this mail
+	From     ticket.State  `json:"from,omitempty"`
+	State    ticket.State  `json:"state,omitempty"`
+	Closed   ticket.Reason `json:"closed,omitempty"`
+	Next     ticket.Kind   `json:"next,omitempty"`
+	Deadline time.Time     `json:"deadline,omitzero"`
+	ClosedAt time.Time     `json:"closed_at,omitzero"`
+	N        int           `json:"n,omitempty"`
+	M        int           `json:"m,omitempty"`
+	// Delivery is the mail that a confirmation or a refusal speaks of, Lines
+	// its commands with what was wrong.
+	Delivery int64       `json:"delivery,omitempty"`
+	Lines    []argLine   `json:"lines,omitempty"`
+	Times    []time.Time `json:"times,omitempty"`
+	Count    int         `json:"count,omitempty"`
+	Used     bool        `json:"used,omitempty"` // a confirmation works once
+	Failed   int64       `json:"failed,omitempty"`
+}
+
+type argLine struct {
+	Text   string `json:"text"`
+	Reason string `json:"reason,omitempty"`
+	OK     bool   `json:"ok,omitempty"`
+}
+
+func (a args) json() string {
+	b, _ := json.Marshal(a)
+	return string(b)
+}
+
+func argsOf(o store.Outbox) (a args) {
+	json.Unmarshal([]byte(o.Args), &a)
+	return a
+}
+
+// applied is what one event did.
+type applied struct {
+	ticket ticket.Ticket
+	linked bool // the mail came too late: it begins a ticket of its own
+}
+
+// apply is stages 6 to 8 for one event on a stored ticket.
+func (d *decision) apply(t ticket.Ticket, e ticket.Event, n notice) (applied, error) {
+	desk := d.s.Desk(t.Desk)
+	if desk == nil {
+		return applied{}, &stopped{"apply", "the desk " + t.Desk + " is no longer configured"}
+	}
+	after, effects, err := ticket.Apply(t, e, desk.Policy, d.tx.Now())
+	if err != nil {
+		return applied{}, err
+	}
+	out := applied{ticket: after, linked: slices.Contains(effects, ticket.OpenLinked)}
+	if after != t {
+		if err := d.tx.SaveTicket(after); err != nil {
+			return out, err
+		}
+	}
+	return out, d.record(t.State, after, e, n, effects)
+}
+
+// record writes the history and queues the mails of an event.
+func (d *decision) record(before ticket.State, t ticket.Ticket, e ticket.Event, n notice, effects []ticket.Effect) error {
+	err := d.tx.AddEvent(t.ID, store.HistoryEntry{At: d.tx.Now(), Actor: e.Actor, Role: e.Role, Event: e.Type,
+		From: before, To: t.State, MailID: d.mailID(), Reason: n.reason})
+	if err != nil {
+		return err
+	}
+	for _, effect := range effects {
+		if effect == ticket.OpenLinked || effect.To == ticket.Agents && n.quiet {
+			continue
+		}
+		if err := d.queue(before, t, effect, e, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *decision) mailID() string {
+	if d.in == nil {
+		return ""
+	}
+	return d.in.mail.MessageID
+}
+
+// queue adds one row for each recipient of an effect.
+func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Effect, e ticket.Event, n notice) error {
+	a := args{Message: n.message, Event: n.event, Reason: n.reason, Other: n.other, Words: n.fromAgent, From: before,
+		State: t.State, Closed: t.Closed, Next: t.Next, Deadline: t.Deadline, ClosedAt: t.ClosedAt, N: effect.N, M: effect.M}
+	a.Stranger = n.stranger && effect.Mail == ticket.Acknowledgment
+	to, err := d.audience(t, effect, e, n)
+	if err != nil {
+		return err
+	}
+	priority := priorityMachine
+	switch {
+	case n.fromAgent:
+		priority = priorityWords
+	case effect.To == ticket.Agents:
+		priority = priorityLater
+	}
+	for _, p := range to {
+		o := store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: effect.Mail, Recipient: p.Address,
+			Priority: priority, Args: a.json()}
+		if err := d.add(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add queues one row, due now unless it says otherwise.
+func (d *decision) add(o store.Outbox) error {
+	if o.Due.IsZero() {
+		o.Due = d.tx.Now()
+	}
+	d.queued = true
+	_, err := d.tx.AddOutbox(o)
+	return err
+}
+
+// audience finds the recipients of an effect. Machine mails that only chase
+// an answer are not sent to whom they cannot reach.
+func (d *decision) audience(t ticket.Ticket, effect ticket.Effect, e ticket.Event, n notice) ([]store.Party, error) {
+	if effect.To == ticket.Agents {
+		return d.agents(t, e.Actor)
+	}
+	parties, err := d.tx.Parties(t.ID)
+	if err != nil {
+		return nil, err
+	}
+	chases := effect.Mail == ticket.Reminder || effect.Mail == ticket.AutoCloseWarning || effect.Mail == ticket.ClosureReminder
+	return slices.DeleteFunc(parties, func(p store.Party) bool {
+		if p.Role == ticket.Agent || chases && !p.Reachable {
+			return true
+		}
+		return effect.To == ticket.Others && (p.Address == e.Actor || slices.Contains(n.addressed, p.Address))
+	}), nil
+}
+
+// agents are those who are notified: the assignee while there is one who
+// works on the desk, or else all of the desk's. Each becomes a party of the
+// ticket, so that the reply address proves who answers.
+func (d *decision) agents(t ticket.Ticket, but string) ([]store.Party, error) {
+	var to []store.Party
+	assignee := d.s.Agent(t.Assignee)
+	for i := range d.s.Agents {
+		a := &d.s.Agents[i]
+		if !a.WorksOn(t.Desk) || a.Address == but {
+			continue
+		}
+		if assignee != nil && assignee.WorksOn(t.Desk) && assignee != a {
+			continue
+		}
+		p, err := d.agentParty(t.ID, a)
+		if err != nil {
+			return nil, err
+		}
+		if p.Role == ticket.Agent {
+			to = append(to, p)
+		}
+	}
+	return to, nil
+}
+
+func (d *decision) agentParty(ticketID int64, a *Agent) (store.Party, error) {
+	p, err := d.tx.PartyByAddress(ticketID, a.Address)
+	if err == nil || err != sql.ErrNoRows {
+		return p, err
+	}
+	return d.tx.AddParty(store.Party{TicketID: ticketID, Role: ticket.Agent, Address: a.Address, Name: a.Name})
+}
+
+// alsoReceived tells a stranger once, when the 24 hours after the first
+// answer are over, of all further mails of that time.
+func (d *decision) alsoReceived(w writer, due time.Time) error {
+	row, err := d.tx.QueuedFor(w.address, d.d.Desk, ticket.AlsoReceived)
+	if err == sql.ErrNoRows {
+		a := args{Count: 1, Times: []time.Time{d.d.Received}}
+		return d.add(store.Outbox{Desk: d.d.Desk, Party: -1, Kind: ticket.AlsoReceived, Recipient: w.address,
+			Priority: priorityLater, Due: due, Args: a.json()})
+	}
+	if err != nil {
+		return err
+	}
+	a := argsOf(row)
+	a.Count++
+	if len(a.Times) < 20 {
+		a.Times = append(a.Times, d.d.Received)
+	}
+	return d.tx.SetArgs(row.ID, a.json())
+}

@@ -1,0 +1,148 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// send is one sender: it works off jobs until they end. stop is done when no
+// new attempt may begin, sending when those under way must end too.
+func (r *run) send(stop, sending context.Context) {
+	for j := range r.jobs {
+		out, ok := r.attempt(stop, sending, j)
+		if !ok {
+			r.hold(-1)
+			continue
+		}
+		r.outcomes <- out
+	}
+}
+
+// attempt makes one try of a row; ok is false if there is nothing to record.
+func (r *run) attempt(stop, sending context.Context, j job) (out Outcome, ok bool) {
+	now := r.Now()
+	open, _, _, epoch := r.breaker.look(now)
+	if open || stop.Err() != nil || now.After(j.until) {
+		_, words := r.breaker.state()
+		return r.release(j.item, words), true
+	}
+	m, err := r.prepare(sending, j.item)
+	switch {
+	case errors.Is(err, ErrGone):
+		r.counts.gone.Add(1)
+		return Outcome{}, false
+	case err != nil && sending.Err() != nil:
+		return r.release(j.item, ""), true
+	case err != nil:
+		r.Log.Error("prepare mail", keyRow, j.item.ID, keyErr, err)
+		return r.settle(j.item, Result{State: Deferred, Tried: true, Reply: "guichet: the mail could not be made; see the log"}), true
+	}
+	ctx, cancel := context.WithTimeoutCause(sending, r.Attempt, fmt.Errorf("the attempt took longer than %s", r.Attempt))
+	defer cancel()
+	r.counts.underway.Add(1)
+	res := r.hand(ctx, j.item, m)
+	r.counts.underway.Add(-1)
+	if sending.Err() != nil && res.State == Deferred {
+		return r.release(j.item, res.Reply), true // cut off by us
+	}
+	r.note(res, epoch)
+	return r.settle(j.item, res), true
+}
+
+// note tells the breaker of a result, and the log of a pause that begins.
+func (r *run) note(res Result, epoch int) {
+	d := r.breaker.note(res, epoch, r.Now())
+	if d == 0 {
+		return
+	}
+	r.counts.pauses.Add(1)
+	r.Log.Warn("deferred", "all", true, keyReply, res.Reply, "pause", d.Round(time.Millisecond))
+	tick(r.moved)
+}
+
+// prepare is the queue's Prepare; a panic in it (a poison row) is an error.
+func (r *run) prepare(ctx context.Context, it Item) (m Mail, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return r.Queue.Prepare(ctx, it)
+}
+
+// hand is the relay's Send; a panic in it defers the row.
+func (r *run) hand(ctx context.Context, it Item, m Mail) (res Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.Error("send mail", keyRow, it.ID, keyErr, fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+			res = Result{State: Deferred, Tried: true, Reply: "guichet: internal error; see the log"}
+		}
+	}()
+	return r.Relay.Send(ctx, m)
+}
+
+// release hands a row back untried, due now.
+func (r *run) release(it Item, words string) Outcome {
+	r.counts.released.Add(1)
+	return Outcome{Item: it, State: Deferred, Reply: oneLine(words), Next: r.Now(), Tries: it.Tries}
+}
+
+// settle turns a result into the row's outcome, and counts and logs it.
+func (r *run) settle(it Item, res Result) Outcome {
+	out := decide(it, res, r.Now(), r.GiveUp, r.Rand)
+	log := r.Log.With(keyRow, it.ID, keyKind, it.Kind, keyTo, it.Recipient,
+		keyTries, out.Tries, keyReply, out.Reply)
+	switch {
+	case out.State == Sent:
+		r.counts.sent.Add(1)
+		log.Info("sent")
+	case out.State == Failed:
+		r.counts.failed.Add(1)
+		log.Warn("failed")
+	case out.Tries == it.Tries:
+		r.counts.released.Add(1) // the log has the relay's trouble already
+	default:
+		r.counts.deferred.Add(1)
+		log.Info("deferred", keyNext, out.Next)
+	}
+	return out
+}
+
+// decide is the rule from result to outcome: a row that was not tried is due
+// again now, a tried one after its [Backoff] or, if that comes first, on the
+// day it is given up; after that day it fails.
+func decide(it Item, res Result, now time.Time, giveUp time.Duration, rnd func() float64) Outcome {
+	out := Outcome{Item: it, State: res.State, Reply: oneLine(res.Reply), Tries: it.Tries}
+	if res.Tried {
+		out.Tries++
+	}
+	if res.State != Deferred {
+		return out
+	}
+	if !res.Tried {
+		out.Next = now
+		return out
+	}
+	last := it.Created.Add(giveUp)
+	if !now.Before(last) {
+		out.State = Failed
+		out.Reply = oneLine(fmt.Sprintf("guichet: given up after %s; last: %s", days(giveUp), res.Reply))
+		return out
+	}
+	out.Next = now.Add(Backoff(out.Tries, rnd))
+	if out.Next.After(last) {
+		out.Next = last
+	}
+	return out
+}
+
+// days writes a duration as people say it.
+func days(d time.Duration) string {
+	if d >= 48*time.Hour && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return d.String()
+}

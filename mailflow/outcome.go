@@ -1,0 +1,122 @@
+package mailflow
+
+import (
+	"context"
+	"database/sql"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+// holdMail keeps a mail back until somebody decides, and tells the agents
+// why. The clock of its ticket stands still meanwhile.
+func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
+	f.Log.Warn("held", KeyOutbox, dr.row.ID, KeyTicket, dr.row.TicketID, "reason", reason)
+	f.Count.HeldOut.Add(1)
+	d := &decision{f: f, s: f.Settings.Load()}
+	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+		d.tx, d.queued = tx, false
+		if err := tx.HoldOutbox(dr.row, reason); err != nil || dr.row.TicketID == 0 {
+			return err
+		}
+		t, err := tx.TicketByID(dr.row.TicketID)
+		if err != nil {
+			return err
+		}
+		if p, err := tx.PartyByOrdinal(t.ID, dr.row.Party); err == nil && p.Role == ticket.Agent {
+			return nil // a mail to agents about a mail to agents would be held, too
+		}
+		agents, err := d.agents(t, "")
+		for _, p := range agents {
+			a := args{Event: "held-mail", Reason: reason, State: t.State, From: t.State, Failed: dr.row.ID}
+			if err := d.add(store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: ticket.Undeliverable,
+				Recipient: p.Address, Priority: priorityAgent, Args: a.json()}); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	f.Outgoing()
+	return ErrNotSent
+}
+
+// Settle records what became of tries at sending, with what follows for the
+// tickets: a warning that was taken begins the last day, a mail that failed
+// for good is told to the agents. All or none; a row whose lease is another's
+// by now is passed over.
+func (f *Flow) Settle(ctx context.Context, rows []store.Outbox) error {
+	d := &decision{f: f, s: f.Settings.Load()}
+	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+		d.tx, d.queued = tx, false
+		for _, o := range rows {
+			ours, err := tx.FinishOutbox(o)
+			if err != nil {
+				return err
+			}
+			if !ours {
+				continue
+			}
+			if err := d.afterTry(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && d.queued {
+		f.Outgoing()
+	}
+	return err
+}
+
+func (d *decision) afterTry(tried store.Outbox) error {
+	if tried.State != store.FailedOut && (tried.State != store.Sent || tried.Kind != ticket.AutoCloseWarning) {
+		return nil
+	}
+	o, err := d.tx.OutboxByID(tried.ID)
+	if err != nil || o.TicketID == 0 {
+		return err
+	}
+	switch o.State {
+	case store.FailedOut:
+		return d.undelivered(o, o.Reply)
+	case store.Sent:
+		t, err := d.tx.LockTicket(o.TicketID)
+		if err != nil {
+			return ignoreNoRows(err)
+		}
+		_, err = d.apply(t, ticket.Event{Type: ticket.Taken, Role: ticket.System, Kind: o.Kind}, notice{quiet: true})
+		return err
+	}
+	return nil
+}
+
+// deadline takes the step that is due on a ticket.
+func (f *Flow) deadline(ctx context.Context, id int64) error {
+	d := &decision{f: f, s: f.Settings.Load()}
+	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+		d.tx, d.queued = tx, false
+		t, err := tx.LockTicket(id)
+		if err != nil {
+			return err
+		}
+		e := ticket.Event{Type: ticket.Deadline, Role: ticket.System}
+		if err := d.witness(id, &e); err != nil {
+			return err
+		}
+		_, err = d.apply(t, e, notice{event: "deadline"})
+		if _, refused := err.(ticket.Refused); refused {
+			return nil // a mail came in between
+		}
+		return err
+	})
+	if err == nil && d.queued {
+		f.Outgoing()
+	}
+	if err == sql.ErrNoRows {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,316 @@
+package mailflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"guichet/mailflow/rfc822"
+	"guichet/store"
+)
+
+const (
+	// leaseTTL is how long a delivery stays with a gateway that does not
+	// answer any more. Leases are renewed at a third of it.
+	leaseTTL = time.Minute
+	// inHand bounds the deliveries that one gateway has in hand.
+	inHand = 256
+	// lanes is how many deliveries are decided at once; those of one thread
+	// share a lane, and so keep their order.
+	lanes = 64
+	// readBudget bounds the raw bytes being read at once.
+	readBudget = 96 << 20
+	// aloneTries is how often the process may end while a delivery was alone
+	// in hand. One more is counted at its arrival.
+	aloneTries = 3
+)
+
+// job is one delivery on its way through the stages.
+type job struct {
+	d    store.Delivery
+	in   *incoming
+	err  error
+	read chan struct{} // closed once in or err is set
+}
+
+// Run takes deliveries through the stages until ctx ends. What was in hand
+// when an earlier process ended is retried first, one at a time.
+func (f *Flow) Run(ctx context.Context) error {
+	p := &pipeline{f: f, budget: semaphore.NewWeighted(readBudget), slots: semaphore.NewWeighted(inHand),
+		reads: make(chan *job, inHand), order: make(chan *job, inHand)}
+	p.start()
+	defer p.stop()
+	renew := time.NewTicker(leaseTTL / 3)
+	defer renew.Stop()
+	poll := time.NewTicker(time.Second)
+	defer poll.Stop()
+	p.alone(ctx)
+	for ctx.Err() == nil {
+		if n, err := p.claim(ctx); err != nil || n == 0 {
+			if err != nil && ctx.Err() == nil {
+				f.Log.Error("claim deliveries", "err", err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-f.wake:
+			case <-poll.C:
+			case <-renew.C:
+				f.update(ctx, "renew leases", func(tx *store.Tx) error { return tx.RenewDeliveries(leaseTTL) })
+				p.alone(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// pipeline is the machinery between the claim and the decision.
+type pipeline struct {
+	f      *Flow
+	budget *semaphore.Weighted // bytes being read
+	slots  *semaphore.Weighted // deliveries in hand
+	reads  chan *job           // to any reader
+	order  chan *job           // the same jobs, in journal order
+	lanes  [lanes]chan *job
+	wg     sync.WaitGroup
+}
+
+func (p *pipeline) start() {
+	for range runtime.GOMAXPROCS(0) {
+		p.wg.Go(func() {
+			for j := range p.reads {
+				p.read(j)
+			}
+		})
+	}
+	for i := range p.lanes {
+		p.lanes[i] = make(chan *job, inHand)
+		p.wg.Go(func() {
+			for j := range p.lanes[i] {
+				p.f.settle(j)
+				p.slots.Release(1)
+			}
+		})
+	}
+	p.wg.Go(func() {
+		for j := range p.order {
+			<-j.read
+			p.lanes[laneOf(j)] <- j
+		}
+		for i := range p.lanes {
+			close(p.lanes[i])
+		}
+	})
+}
+
+// stop lets what is in hand finish.
+func (p *pipeline) stop() {
+	close(p.reads)
+	close(p.order)
+	p.wg.Wait()
+}
+
+// laneOf gives all mails of one thread the same lane.
+func laneOf(j *job) int {
+	if j.in == nil {
+		return 0
+	}
+	h := fnv.New32a()
+	h.Write([]byte(j.in.root()))
+	return int(h.Sum32() % lanes)
+}
+
+// claim takes new deliveries into hand and says how many.
+func (p *pipeline) claim(ctx context.Context) (int, error) {
+	if err := p.slots.Acquire(ctx, 1); err != nil {
+		return 0, nil
+	}
+	n := 1
+	for n < 64 && p.slots.TryAcquire(1) {
+		n++
+	}
+	var ds []store.Delivery
+	err := p.f.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		ds, err = tx.ClaimDeliveries(n, leaseTTL)
+		return err
+	})
+	if err != nil {
+		p.slots.Release(int64(n))
+		return 0, err
+	}
+	p.slots.Release(int64(n - len(ds)))
+	sortDeliveries(ds)
+	for _, d := range ds {
+		j := &job{d: d, read: make(chan struct{})}
+		p.reads <- j
+		p.order <- j
+	}
+	return len(ds), nil
+}
+
+// alone retries deliveries that were in hand when a process ended: nothing
+// else is in hand meanwhile, so that the one that ends the process is found.
+// The attempt is committed first.
+func (p *pipeline) alone(ctx context.Context) {
+	var suspects []store.Delivery
+	if !p.f.update(ctx, "find suspects", func(tx *store.Tx) (err error) {
+		suspects, err = tx.Suspects(inHand)
+		return err
+	}) || len(suspects) == 0 {
+		return
+	}
+	if p.slots.Acquire(ctx, inHand) != nil {
+		return
+	}
+	defer p.slots.Release(inHand)
+	for _, d := range suspects {
+		var mine bool
+		if !p.f.update(ctx, "retry alone", func(tx *store.Tx) (err error) {
+			mine, err = tx.RetryAlone(d.ID, leaseTTL)
+			return err
+		}) || !mine {
+			continue
+		}
+		j := &job{d: d, read: make(chan struct{})}
+		if d.Attempts > aloneTries {
+			j.err = &stopped{"read", "the process ended three times while this mail was alone in hand"}
+		} else {
+			p.read(j)
+		}
+		p.f.settle(j)
+	}
+}
+
+// read is stages 2 and 3, on any core.
+func (p *pipeline) read(j *job) {
+	if j.read != nil {
+		defer close(j.read)
+	}
+	weight := int64(1 << 20)
+	ctx := context.Background()
+	if size, err := p.f.rawSize(j.d.RawID); err == nil {
+		weight = min(max(size, weight), readBudget)
+	}
+	if err := p.budget.Acquire(ctx, weight); err != nil {
+		j.err = err
+		return
+	}
+	defer p.budget.Release(weight)
+	j.in, j.err = p.f.read(ctx, j.d)
+}
+
+// stopped is the error of a mail that cannot go on: it is held with the
+// stage and the reason until somebody acts.
+type stopped struct{ stage, reason string }
+
+func (s *stopped) Error() string { return s.stage + ": " + s.reason }
+
+// settle is stages 4 to 8: one transaction that decides, or else the delivery
+// is held. Trouble of the store is waited out, since it says nothing about
+// the mail.
+func (f *Flow) settle(j *job) {
+	for try := 0; ; try++ {
+		err := j.err
+		if err == nil {
+			err = f.decide(j)
+		}
+		if err == nil {
+			f.Count.Processed.Add(1)
+			return
+		}
+		var stop *stopped
+		var panicked *store.PanicError
+		switch {
+		case errors.As(err, &stop):
+		case errors.As(err, &panicked):
+			stop = &stopped{"decide", "the program failed: " + firstLine(panicked.Error())}
+		case try < 3 || store.IsTrouble(err):
+			f.Log.Error("decide", KeyMail, j.d.ID, "err", err)
+			if !f.pause(try) {
+				return
+			}
+			continue
+		default:
+			stop = &stopped{"decide", err.Error()}
+		}
+		f.hold(j, stop)
+		return
+	}
+}
+
+// hold keeps a delivery with its reason.
+func (f *Flow) hold(j *job, stop *stopped) {
+	d := j.d
+	d.State, d.Stop, d.Reason = store.DeliveryHeld, stop.stage, stop.reason
+	if j.in != nil {
+		j.in.describe(&d)
+	}
+	if f.update(context.Background(), "hold", func(tx *store.Tx) error { return tx.FinishDelivery(d) }) {
+		f.Count.Held.Add(1)
+		f.Log.Warn("held", KeyMail, d.ID, "stop", d.Stop, "reason", d.Reason,
+			"do", fmt.Sprintf("guichet held show %d", d.ID))
+	}
+}
+
+// update runs one transaction and logs its failure; it says whether it was
+// done.
+func (f *Flow) update(ctx context.Context, what string, fn func(*store.Tx) error) bool {
+	err := f.DB.Update(ctx, fn)
+	if err != nil && ctx.Err() == nil {
+		f.Log.Error(what, "err", err)
+	}
+	return err == nil
+}
+
+// pause waits before the next try: a second at first, half a minute at most.
+// It says false once the store has failed for good.
+func (f *Flow) pause(try int) bool {
+	wait := time.NewTimer(min(time.Second<<min(try, 5), 30*time.Second))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return true
+	case <-f.DB.Failed():
+		return false
+	}
+}
+
+func (f *Flow) rawSize(id int64) (size int64, err error) {
+	err = f.DB.View(context.Background(), func(tx *store.Tx) error {
+		size, err = tx.RawSize(id)
+		return err
+	})
+	return size, err
+}
+
+// parse reads bytes within Limits.ReadTimeout. A mail that no limit of the
+// reader stops in time is held, its reading goes on and is forgotten.
+func (f *Flow) parse(raw []byte) (*rfc822.Mail, error) {
+	type result struct {
+		m   *rfc822.Mail
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- result{nil, &stopped{"read", fmt.Sprintf("the program failed: %v", p)}}
+			}
+		}()
+		done <- result{rfc822.Parse(raw), nil}
+	}()
+	limit := f.Settings.Load().Limits.ReadTimeout
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.m, r.err
+	case <-timer.C:
+		return nil, &stopped{"read", fmt.Sprintf("reading took more than %s", limit)}
+	}
+}

@@ -1,0 +1,227 @@
+package mailflow
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"slices"
+	"strings"
+
+	"guichet/mailflow/rfc822"
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+// incoming is one delivery with what reading and classifying made of it.
+type incoming struct {
+	d       store.Delivery
+	mail    *rfc822.Mail
+	verdict Verdict
+	// ours is the text of our own mails that an agent's mail answers, so that
+	// nothing of it is taken for the agent's words.
+	ours string
+	// confirmed is the agent's mail that this one confirms, or nil.
+	confirmed *incoming
+
+	contentHash, copyHash []byte
+}
+
+// read is stage 2, with what deciding will need of other mails: that
+// transaction reads no bytes and parses nothing.
+func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
+	raw, err := f.raw(ctx, d.RawID)
+	if err != nil {
+		return nil, err
+	}
+	m, err := f.parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	s := f.Settings.Load()
+	in := &incoming{d: d, mail: m}
+	env := Envelope{Listener: d.Listener, Client: d.Client, From: d.MailFrom, Recipients: d.Recipients}
+	in.verdict = Classify(m, env, true, func(a string) bool { return s.Route(a).Desk != nil })
+	if d.Reason == ReleasedByHand {
+		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}
+	}
+	in.hash(raw)
+	if row, ok := f.confirmRow(ctx, in); ok {
+		in.confirmed = f.readConfirmed(ctx, row)
+	}
+	if s.Agent(in.from()) != nil {
+		in.ours = f.ourWords(ctx, in)
+	}
+	return in, nil
+}
+
+func (f *Flow) raw(ctx context.Context, id int64) (raw []byte, err error) {
+	err = f.DB.View(ctx, func(tx *store.Tx) error {
+		raw, err = tx.ReadRaw(id)
+		return err
+	})
+	return raw, err
+}
+
+// from is the one address that the mail claims to come from, in lower case;
+// "" if there is none or more than one.
+func (in *incoming) from() string {
+	if len(in.mail.From) != 1 {
+		return ""
+	}
+	return strings.ToLower(in.mail.From[0].Address)
+}
+
+// root is the id that all mails of a thread have in common: the first that
+// they refer to, or their own.
+func (in *incoming) root() string {
+	switch m := in.mail; {
+	case len(m.References) > 0:
+		return m.References[0]
+	case len(m.InReplyTo) > 0:
+		return m.InReplyTo[0]
+	case m.MessageID != "":
+		return m.MessageID
+	}
+	return in.from()
+}
+
+// describe fills in what lists show of a delivery.
+func (in *incoming) describe(d *store.Delivery) {
+	d.From, d.Subject, d.MailID = in.from(), in.mail.Subject, in.mail.MessageID
+	if len(in.mail.To) > 0 {
+		d.To = strings.ToLower(in.mail.To[0].Address)
+	}
+	d.ContentHash, d.CopyHash = in.contentHash, in.copyHash
+}
+
+// hash makes the two keys that copies of one mail share. Trace fields differ
+// from copy to copy and are left out; line ends are folded.
+func (in *incoming) hash(raw []byte) {
+	h := in.mail.Header
+	content, same := sha256.New(), sha256.New()
+	content.Write([]byte(in.d.Desk))
+	same.Write([]byte(in.d.Desk))
+	for _, name := range []string{"From", "To", "Cc", "Date", "Subject", "Message-ID"} {
+		value := []byte("\n" + strings.Join(h.Values(name), "\n"))
+		content.Write(value)
+		if name == "From" || name == "Date" || name == "Message-ID" {
+			same.Write(value)
+		}
+	}
+	body := bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
+	if _, after, ok := bytes.Cut(body, []byte("\n\n")); ok {
+		body = after
+	}
+	content.Write(bytes.TrimRight(body, "\n"))
+	in.contentHash = content.Sum(nil)
+	if h.Get("Message-ID") != "" && h.Get("Date") != "" {
+		in.copyHash = same.Sum(nil)
+	}
+}
+
+// recipients are all addresses that the mail was sent to, the envelope's
+// first: they are the most certain.
+func (in *incoming) recipients() []string {
+	all := slices.Clone(in.d.Recipients)
+	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"} {
+		for _, v := range in.mail.Header.Values(name) {
+			all = append(all, strings.Trim(strings.TrimSpace(v), "<>"))
+		}
+	}
+	for _, list := range [][]rfc822.Address{in.mail.To, in.mail.Cc} {
+		for _, a := range list {
+			all = append(all, a.Address)
+		}
+	}
+	return all
+}
+
+// tokens lists the verified tokens in the recipients' addresses.
+func (f *Flow) tokens(in *incoming) []ticket.Token {
+	s := f.Settings.Load()
+	var out []ticket.Token
+	for _, a := range in.recipients() {
+		if r := s.Route(a); r.Token != "" {
+			if t, err := f.Keys.Verify(r.Token); err == nil {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// idTokens lists the verified tokens in the ids that the mail answers, those
+// of In-Reply-To first, then References from the newest.
+func (f *Flow) idTokens(in *incoming) []ticket.Token {
+	var out []ticket.Token
+	for _, id := range in.answered() {
+		if t, ok := f.ownID(id); ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// answered lists the ids that the mail refers to, the nearest first.
+func (in *incoming) answered() []string {
+	ids := slices.Clone(in.mail.InReplyTo)
+	for i := len(in.mail.References) - 1; i >= 0; i-- {
+		if !slices.Contains(ids, in.mail.References[i]) {
+			ids = append(ids, in.mail.References[i])
+		}
+	}
+	return ids
+}
+
+// ownID reads a Message-ID of ours. What stands right of the @ is not looked
+// at: some systems change it, and the token needs no witness.
+func (f *Flow) ownID(id string) (ticket.Token, bool) {
+	local, _, ok := cutLast(strings.Trim(id, "<> "))
+	if !ok {
+		return ticket.Token{}, false
+	}
+	t, err := f.Keys.Verify(local)
+	return t, err == nil && t.Purpose == ticket.ForMessage
+}
+
+// ourWords is the text of the mails of ours that an agent's mail answers.
+func (f *Flow) ourWords(ctx context.Context, in *incoming) string {
+	var all strings.Builder
+	for i, t := range f.idTokens(in) {
+		if i == 5 {
+			break
+		}
+		o := store.Outbox{ID: t.Row()}
+		if mail, err := f.sentMail(ctx, &o); err == nil {
+			all.WriteString(rfc822.Parse(mail).Text)
+			all.WriteByte('\n')
+		}
+	}
+	return all.String()
+}
+
+// sentMail reads the stored bytes of a mail of ours.
+func (f *Flow) sentMail(ctx context.Context, o *store.Outbox) (mail []byte, err error) {
+	err = f.DB.View(ctx, func(tx *store.Tx) error {
+		if err := tx.LoadMail(o); err != nil {
+			return err
+		}
+		if o.BodyID != 0 {
+			o.Body, err = tx.ReadRaw(o.BodyID)
+		}
+		return err
+	})
+	return slices.Concat(o.Header, o.Body), err
+}
+
+func sortDeliveries(ds []store.Delivery) {
+	slices.SortFunc(ds, func(a, b store.Delivery) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}

@@ -1,0 +1,289 @@
+package rfc822
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxDepth is how deep multiparts may nest; deeper ones are kept as one
+	// attachment. Postfix cuts at 100; go-message is quadratic in it. A mail
+	// forwarded ten times by people has about 20.
+	maxDepth = 50
+	// maxParts is how many leaves are looked at (CVE-2020-12100). What follows
+	// stays in the raw mail alone.
+	maxParts = 500
+	// maxGuesses is how often a mail's missing boundary is looked for; each
+	// time may read the mail once more.
+	maxGuesses = 2
+)
+
+// entity is a node of the tree: a multipart with kids, or a leaf.
+type entity struct {
+	path       string
+	mediaType  string // lower case; what stands there by default if there is none
+	params     params
+	attachment bool // Content-Disposition: attachment
+	inline     bool // Content-Disposition: inline
+	filename   string
+	contentID  string
+	encoding   string
+	digest     bool // children are message/rfc822 by default (RFC 2046 §5.1.5)
+	start, end int  // of the encoded body in the raw mail
+	kids       []*entity
+}
+
+// walker finds the tree in one pass over the mail: each line is compared with
+// the boundaries that are open, so that an inner multipart without its closing
+// line ends where an outer one goes on.
+type walker struct {
+	l       lines
+	raw     []byte
+	open    []string // boundaries, the outermost first
+	dashes  [2]int   // the next LF and CR before two hyphens, as far as known
+	hit     int      // the one whose delimiter was met last, -1: the mail's end
+	closing bool     // it was a closing delimiter
+	leaves  int
+	guesses int
+	full    bool   // no more parts are wanted
+	charset string // the top header's: tried on raw bytes of part headers too
+	note    func(string)
+}
+
+// delimiter reports whether line delimits an open multipart (RFC 2046 §5.1.1),
+// and keeps which. Blanks behind it are transport padding.
+func (w *walker) delimiter(line []byte) bool {
+	if len(line) < 3 || line[0] != '-' || line[1] != '-' || len(w.open) == 0 {
+		return false
+	}
+	s := bytes.TrimRight(line[2:], " \t")
+	for i := len(w.open) - 1; i >= 0; i-- {
+		b := w.open[i]
+		if len(s) == len(b) && string(s) == b {
+			w.hit, w.closing = i, false
+			return true
+		}
+		if len(s) == len(b)+2 && string(s[:len(b)]) == b && s[len(b)] == '-' && s[len(b)+1] == '-' {
+			w.hit, w.closing = i, true
+			return true
+		}
+	}
+	return false
+}
+
+// body reads up to the next delimiter of any open multipart and returns where
+// the content before it ends.
+func (w *walker) body(start int) (end int) {
+	for at := w.l.pos; len(w.open) > 0 && at < len(w.raw); at = w.nextDashes(at) {
+		if !bytes.HasPrefix(w.raw[at:], []byte("--")) {
+			continue
+		}
+		w.l.back(at)
+		if line, _ := w.l.next(); w.delimiter(line) {
+			return contentEnd(w.raw, start, at)
+		}
+	}
+	w.l.back(len(w.raw))
+	w.hit = -1
+	return len(w.raw)
+}
+
+// nextDashes returns the next line start after pos with two hyphens, or the
+// end. Both line ends are sought once, not once a line.
+func (w *walker) nextDashes(pos int) int {
+	for i, end := range []string{"\n--", "\r--"} {
+		if w.dashes[i] >= pos {
+			continue
+		}
+		w.dashes[i] = len(w.raw)
+		if n := bytes.Index(w.raw[pos:], []byte(end)); n >= 0 {
+			w.dashes[i] = pos + n
+		}
+	}
+	return min(w.dashes[0], w.dashes[1], len(w.raw)-1) + 1
+}
+
+// rewind makes the walk go on from pos, which it has passed already.
+func (w *walker) rewind(pos int) {
+	w.l.back(pos)
+	w.dashes = [2]int{-1, -1}
+}
+
+// entity reads the entity whose header's fields are given, up to the delimiter
+// that ends it.
+func (w *walker) entity(e *entity, depth int) {
+	e.start = w.l.pos
+	if isMultipart(e.mediaType) && depth < maxDepth {
+		boundary := strings.TrimRight(e.params["boundary"], " \t")
+		if boundary != "" && w.multipart(e, boundary, depth) {
+			return
+		}
+		if guess := w.guess(e.start); guess != "" && guess != boundary {
+			w.note("The boundary of a multipart is missing or wrong; it was guessed.")
+			w.rewind(e.start)
+			if w.multipart(e, guess, depth) {
+				return
+			}
+		}
+		w.note("A multipart has no parts; it is shown as text.")
+		w.rewind(e.start)
+		e.mediaType = "text/plain"
+	} else if isMultipart(e.mediaType) {
+		w.note("Multiparts are nested deeper than 50; the innermost is kept as one attachment.")
+		e.mediaType = "application/octet-stream"
+	}
+	w.leaf(e)
+}
+
+func isMultipart(mediaType string) bool { return strings.HasPrefix(mediaType, "multipart/") }
+
+func (w *walker) leaf(e *entity) {
+	if e.path == "" {
+		e.path = "1" // the whole mail
+	}
+	e.end = w.body(e.start)
+	w.count()
+}
+
+// count counts a leaf, and ends the walk at the last one.
+func (w *walker) count() {
+	if w.leaves++; w.leaves >= maxParts {
+		w.note("The mail has more than 500 parts; the rest was not looked at.")
+		w.full = true
+	}
+}
+
+// multipart reads the parts of e and what follows them; false: there is no
+// delimiter of it.
+func (w *walker) multipart(e *entity, boundary string, depth int) bool {
+	own := len(w.open)
+	w.open = append(w.open, boundary)
+	w.body(e.start) // the preamble
+	if w.hit != own || w.closing {
+		w.open = w.open[:own]
+		return false
+	}
+	for w.hit == own && !w.closing && !w.full {
+		e.kids = append(e.kids, w.part(e, depth+1))
+	}
+	closed := w.hit == own
+	w.open = w.open[:own]
+	if w.full {
+		return true
+	}
+	if closed {
+		w.body(w.l.pos) // the epilogue
+	} else {
+		w.note("A multipart is not closed.")
+	}
+	return true
+}
+
+// part reads a part: its header, then its content. A delimiter may follow the
+// header at once.
+func (w *walker) part(parent *entity, depth int) *entity {
+	e := &entity{path: parent.childPath(len(parent.kids) + 1)}
+	byDefault := "text/plain"
+	if parent.digest {
+		byDefault = "message/rfc822"
+	}
+	at := w.l.pos
+	raw, ended := readHeader(&w.l, w.delimiter, w.note)
+	e.read(raw, w.charset, byDefault, w.note)
+	if ended {
+		e.start, e.end = at, at // a header without a body
+		w.count()
+		return e
+	}
+	w.entity(e, depth)
+	return e
+}
+
+// guess looks for what may be the boundary in the lines from pos: the first
+// that starts with two hyphens and is followed by a header or an empty line.
+func (w *walker) guess(pos int) string {
+	if w.guesses++; w.guesses > maxGuesses {
+		return ""
+	}
+	l := lines{b: w.raw, lf: -1}
+	l.back(pos)
+	for {
+		line, ok := l.next()
+		if !ok || w.delimiter(line) {
+			return ""
+		}
+		if len(line) < 3 || line[0] != '-' || line[1] != '-' || len(line) > 200 {
+			continue
+		}
+		name := string(bytes.TrimRight(line[2:], " \t"))
+		next := l.peek()
+		_, _, field := cutField(next)
+		if !strings.HasSuffix(name, "--") && strings.Trim(name, "-_=* ") != "" && !strings.ContainsAny(name, " \t") && (field || len(next) == 0) {
+			return name
+		}
+	}
+}
+
+// read fills in what the fields of an entity say about it.
+func (e *entity) read(raw []rawField, charset string, byDefault string, note func(string)) {
+	get := func(name string) string { return cleanField(detect(rawValue(raw, name), charset)) }
+	value, p, over := parseParams(get("Content-Type"))
+	if over {
+		note("A field has more than 100 parameters; the rest was left out.")
+	}
+	e.params = p
+	e.mediaType = mediaType(value, byDefault)
+	e.digest = e.mediaType == "multipart/digest"
+	disp, dp, over := parseParams(get("Content-Disposition"))
+	if over {
+		note("A field has more than 100 parameters; the rest was left out.")
+	}
+	disp = strings.ToLower(strings.Trim(disp, "\" "))
+	e.inline = disp == "inline"
+	e.attachment = !e.inline && isToken(disp) // RFC 2183 §2.8: an unknown one is attachment
+	e.filename = cleanFilename(dp["filename"])
+	if e.filename == "" {
+		e.filename = cleanFilename(p["name"])
+	}
+	e.encoding = encodingName(get("Content-Transfer-Encoding"))
+	e.contentID = strings.Trim(cleanLine(get("Content-ID")), "<> ")
+}
+
+// mediaType brings Content-Type's value to lower case type/subtype. RFC 2045
+// §5.2: what is missing or broken is text/plain; a bare "text" is common.
+func mediaType(s, byDefault string) string {
+	s = strings.ToLower(strings.ReplaceAll(cleanLine(s), " ", ""))
+	s = strings.Trim(s, "\"'")
+	kind, sub, ok := strings.Cut(s, "/")
+	switch {
+	case s == "" || kind == "":
+		return byDefault
+	case ok && sub != "" && len(s) <= 255:
+		return s
+	case kind == "html":
+		return "text/html"
+	case kind == "text" || kind == "plain":
+		return "text/plain"
+	case kind == "multipart":
+		return "multipart/mixed"
+	}
+	return "application/octet-stream"
+}
+
+// isToken reports a word that may stand for a disposition; others are ignored.
+func isToken(s string) bool {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (p *entity) childPath(n int) string {
+	if p.path == "" {
+		return strconv.Itoa(n)
+	}
+	return p.path + "." + strconv.Itoa(n)
+}

@@ -1,0 +1,253 @@
+package rfc822
+
+import "strings"
+
+// replyText is what the writer of a mail wrote anew: text without the mails it
+// quotes, the lines that introduce them and the signature.
+//
+// Where it is unsure it keeps. Quoted lines go, the lines between them stay,
+// so that answers written into the quote survive. What follows an
+// introduction without ">" goes to the end, but only if something new stands
+// above it: a bare forward is shown whole. Time is linear in text: a line is
+// looked at a bounded number of times.
+func replyText(text string) string {
+	s := replyScanner{lines: splitReply(text)}
+	s.scan()
+	out := trimLines(strings.Join(s.keep, "\n"))
+	if out == "" && !s.quotedMail {
+		// Only ">" lines, and nothing says that they are a mail.
+		return trimLines(text)
+	}
+	return out
+}
+
+// replyLine is one line and what can be said of it alone.
+type replyLine struct {
+	raw    string
+	trim   string // without outer blanks, no-break spaces as blanks
+	quoted bool   // begins with ">"
+	verb   bool   // has a word such as "wrote"
+	cut    bool   // is "-- ", RFC 3676 §4.3: a signature follows
+}
+
+func splitReply(text string) []replyLine {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	raw := strings.Split(text, "\n")
+	lines := make([]replyLine, len(raw))
+	for i, r := range raw {
+		t := strings.TrimSpace(blanks.Replace(r))
+		lines[i] = replyLine{
+			raw:    strings.TrimRight(r, " \t\r"),
+			trim:   t,
+			quoted: strings.HasPrefix(t, ">"),
+			verb:   hasQuoteVerb(t),
+			cut:    r == "-- " || r == "-- \r",
+		}
+	}
+	return lines
+}
+
+var blanks = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\ufeff", "", "\u200b", "", "\u200e", "", "\u200f", "")
+
+// replyScanner walks down the lines once and keeps those that are new.
+type replyScanner struct {
+	lines []replyLine
+	keep  []string
+	text  bool // something other than blank lines was kept
+
+	// pending are quoted lines that nothing introduced. They stay if the
+	// writer goes on below: quoted on purpose, to be answered.
+	pending []string
+
+	// quotedMail is set once something shows that a mail is quoted: an
+	// attribution, a header block, a marker, even inside ">" lines.
+	quotedMail bool
+}
+
+func (s *replyScanner) scan() {
+	for i := 0; i < len(s.lines); {
+		next := s.step(i)
+		if next <= i {
+			next = i + 1
+		}
+		i = next
+	}
+}
+
+// step handles what begins at line i and returns the line to go on with.
+func (s *replyScanner) step(i int) int {
+	l := s.lines[i]
+	switch {
+	case l.trim == "":
+		if len(s.pending) > 0 {
+			s.pending = append(s.pending, "")
+		} else {
+			s.keep = append(s.keep, "")
+		}
+		return i + 1
+	case l.quoted:
+		return s.quote(i)
+	}
+	if head, n := sharedLine(s.lines, i); n > 0 {
+		// "reply--- On Wed, me@domain.example wrote:" on one line
+		s.add(head)
+		return s.attributed(i, i+n)
+	}
+	if n := attribution(s.lines, i); n > 0 {
+		return s.attributed(i, i+n)
+	}
+	if original, forward := quoteMarker(l.trim); original || forward {
+		return s.marker(i, forward)
+	}
+	if headerBlock(s.lines, i) > 0 {
+		return s.introduced(i, true)
+	}
+	if isRule(l.trim) && s.introducesAfterRule(i) {
+		return i + 1
+	}
+	if n := s.signature(i); n > 0 {
+		return n
+	}
+	if n := legalNotice(s.lines, i); n > 0 {
+		return n
+	}
+	s.add(l.raw)
+	return i + 1
+}
+
+func (s *replyScanner) add(line string) {
+	switch {
+	case len(s.pending) > 0 && !s.quotedMail:
+		s.keep = append(s.keep, s.pending...)
+	case len(s.pending) > 0 && len(s.keep) > 0 && s.keep[len(s.keep)-1] != "":
+		s.keep = append(s.keep, "")
+	}
+	s.pending = nil
+	s.keep = append(s.keep, line)
+	s.text = true
+}
+
+// attributed handles an attribution line, or lines, from i to end.
+func (s *replyScanner) attributed(i, end int) int {
+	s.quotedMail = true
+	next := nextText(s.lines, end)
+	if next < len(s.lines) && s.lines[next].quoted {
+		return next
+	}
+	if !s.text {
+		// Nothing above it and no ">" below: an answer below its quote, or
+		// a quote that lost its marks. Keep the words.
+		return end
+	}
+	return len(s.lines)
+}
+
+// marker handles "-----Original Message-----" and its kin.
+func (s *replyScanner) marker(i int, forward bool) int {
+	s.quotedMail = true
+	next := nextText(s.lines, i+1)
+	if next < len(s.lines) && s.lines[next].quoted {
+		return next
+	}
+	return s.introduced(i, forward)
+}
+
+// introduced handles the beginning of a quote that goes to the end of the
+// mail. With whole set, a mail that begins with it is a bare forward.
+func (s *replyScanner) introduced(i int, whole bool) int {
+	s.quotedMail = true
+	if !s.text && whole {
+		for _, l := range s.lines[i:] {
+			s.add(l.raw)
+		}
+	}
+	return len(s.lines)
+}
+
+// introducesAfterRule tells whether the rule at line i belongs to the quote
+// that begins within the next lines, as Outlook's does.
+func (s *replyScanner) introducesAfterRule(i int) bool {
+	j := nextText(s.lines, i+1)
+	return j <= i+3 && j < len(s.lines) && s.introduces(j)
+}
+
+// introduces tells whether a quoted mail begins at line i.
+func (s *replyScanner) introduces(i int) bool {
+	l := s.lines[i]
+	if l.quoted || attribution(s.lines, i) > 0 || headerBlock(s.lines, i) > 0 {
+		return true
+	}
+	original, forward := quoteMarker(l.trim)
+	return original || forward
+}
+
+// quote sets the run of quoted lines at i aside. A line that a mail program
+// wrapped without repeating the ">" belongs to the run.
+func (s *replyScanner) quote(i int) int {
+	for i < len(s.lines) {
+		l := s.lines[i]
+		if !l.quoted && !wrappedQuote(s.lines, i) {
+			return i
+		}
+		s.quotedMail = s.quotedMail || innerIntroduction(l)
+		s.pending = append(s.pending, l.raw)
+		i++
+	}
+	return i
+}
+
+// innerIntroduction tells whether a quoted line shows that a mail is quoted.
+func innerIntroduction(l replyLine) bool {
+	inner := strings.TrimLeft(l.trim, "> ")
+	one := []replyLine{{raw: inner, trim: inner, verb: l.verb}}
+	original, forward := quoteMarker(inner)
+	return original || forward || attribution(one, 0) > 0
+}
+
+// wrappedQuote tells whether line i is the tail of the quoted line before it:
+// it stands between two quoted lines, and the one before is as long as a
+// wrapped line or ends inside a URL.
+func wrappedQuote(lines []replyLine, i int) bool {
+	if i == 0 || i+1 >= len(lines) || lines[i].trim == "" {
+		return false
+	}
+	before, after := lines[i-1], lines[i+1]
+	if !before.quoted || !after.quoted {
+		return false
+	}
+	last := before.trim[strings.LastIndexByte(before.trim, ' ')+1:]
+	if strings.Contains(last, "://") {
+		return true
+	}
+	return len(before.trim) >= 60 && len(lines[i].trim) < 60 && !strings.ContainsAny(last[len(last)-1:], ".?!:")
+}
+
+// nextText is the first line from i on that is not blank.
+func nextText(lines []replyLine, i int) int {
+	for i < len(lines) && lines[i].trim == "" {
+		i++
+	}
+	return i
+}
+
+// trimLines removes blank lines at both ends and folds three or more of them
+// into two. The first line keeps its indent.
+func trimLines(text string) string {
+	lines := strings.Split(text, "\n")
+	out := lines[:0]
+	blank := 0
+	for _, l := range lines {
+		if strings.TrimSpace(l) == "" {
+			blank++
+			continue
+		}
+		if len(out) > 0 {
+			for range min(blank, 2) {
+				out = append(out, "")
+			}
+		}
+		blank = 0
+		out = append(out, l)
+	}
+	return strings.Join(out, "\n")
+}

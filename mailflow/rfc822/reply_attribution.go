@@ -1,0 +1,225 @@
+package rfc822
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxAttribution bounds an attribution: lines it is wrapped over, and bytes.
+const (
+	maxAttributionLines = 6
+	maxAttributionBytes = 600
+)
+
+// quoteVerbs are the words for "wrote" that programs put into an attribution.
+var quoteVerbs = wordSet(`wrote writes sent schrieb schreibt geschrieben écrit ecrit écrivait
+	escribió escribio escribe scritto scrive schreef schrijft geschreven escreveu escreve skrev skriver
+	skrifaði napisał napisała napisal napsal napsala napísal napísala napisao написал написала
+	pisze píše пишет писал писала пише написав написала написа kirjoitti kirjutas írta yazdı yazmış έγραψε
+	scris viết rakstīja rašė כתב كتب`)
+
+// quoteVerbsUnspaced are those of languages written without blanks.
+var quoteVerbsUnspaced = []string{"写道", "寫道", "写到", "作成", "작성", "のメッセージ", "のメール", "が書き込みました", "님이"}
+
+// attributionStarts are first words of an attribution besides dates.
+var attributionStarts = wordSet(`on at le am el il op em den dnia w в во на у dne dňa in a på ons
+	vào pe la 在 於 於 tér στις στο tarihinde fra de от il`)
+
+// sentenceWords are words that a mail program never writes before the verb,
+// but people do ("On 3 May 2024 at 14:30 we wrote:").
+var sentenceWords = wordSet(`i we they the our my this that ich wir unser nous j'ai avons`)
+
+func wordSet(s string) map[string]bool {
+	set := make(map[string]bool)
+	for _, w := range strings.Fields(s) {
+		set[w] = true
+	}
+	return set
+}
+
+// hasQuoteVerb tells whether line has one of the verbs.
+func hasQuoteVerb(line string) bool {
+	if len(line) > maxAttributionBytes {
+		line = line[:maxAttributionBytes]
+	}
+	for w := range strings.FieldsSeq(line) {
+		if isQuoteVerb(w) {
+			return true
+		}
+	}
+	for _, v := range quoteVerbsUnspaced {
+		if strings.Contains(line, v) {
+			return true
+		}
+	}
+	return false
+}
+
+func isQuoteVerb(word string) bool {
+	if len(word) > 40 {
+		return false
+	}
+	w := strings.ToLower(strings.TrimFunc(word, isOuter))
+	w = strings.TrimSuffix(w, "(a")
+	w = strings.TrimSuffix(w, "(а") // Cyrillic
+	return quoteVerbs[w]
+}
+
+func isOuter(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+
+// attribution tells over how many lines from i the introduction of a quote
+// goes ("On …, Alice wrote:"), or 0. Long ones come wrapped.
+func attribution(lines []replyLine, i int) int {
+	if lines[i].quoted || !attributionStart(lines[i].trim) {
+		return 0
+	}
+	joined, verb := "", false
+	for n := 1; n <= maxAttributionLines && i+n <= len(lines); n++ {
+		l := lines[i+n-1]
+		if n > 1 && !continuesAttribution(lines, i+n-1, joined) {
+			return 0
+		}
+		verb = verb || l.verb
+		if joined != "" && l.trim != "" {
+			joined += " "
+		}
+		joined += l.trim
+		if len(joined) > maxAttributionBytes {
+			return 0
+		}
+		next := nextText(lines[:min(len(lines), i+n+3)], i+n)
+		quoted := next < min(len(lines), i+n+3) && lines[next].quoted
+		if isAttribution(joined, verb, quoted) {
+			return n
+		}
+	}
+	return 0
+}
+
+// continuesAttribution tells whether line i can go on with what was joined so
+// far: a text line; a ">" that closes an address; a blank line before one.
+func continuesAttribution(lines []replyLine, i int, joined string) bool {
+	l := lines[i]
+	if l.quoted {
+		return strings.Count(joined, "<") > strings.Count(joined, ">")
+	}
+	if l.trim == "" {
+		return i+1 < len(lines) && strings.HasPrefix(lines[i+1].trim, "<")
+	}
+	return true
+}
+
+// attributionStart is the cheap first look at a line.
+func attributionStart(line string) bool {
+	line = strings.TrimLeft(line, "-*_ \t")
+	if line == "" || len(line) > maxAttributionBytes {
+		return false
+	}
+	if strings.IndexByte(line, '@') >= 0 || strings.HasPrefix(line, "在") || strings.HasPrefix(line, "於") {
+		return true
+	}
+	n := 0
+	for w := range strings.FieldsSeq(line) {
+		if n == 0 && attributionStarts[strings.ToLower(strings.TrimFunc(w, isOuter))] || w[0] >= '0' && w[0] <= '9' {
+			return true
+		}
+		if n++; n == 3 {
+			break
+		}
+	}
+	return hasQuoteVerb(line) && isFramed(line)
+}
+
+// isFramed tells whether dashes stand at the end, as in "--- Bob wrote ---".
+func isFramed(s string) bool { return strings.HasSuffix(s, "--") }
+
+var (
+	attributionDate = regexp.MustCompile(`\b(?:19|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}\b|\d年`)
+	attributionTime = regexp.MustCompile(`\b\d{1,2} ?[:.h] ?\d\d\b`)
+	attributionMail = regexp.MustCompile(`[<("\[]?[^\s<>"]+@[^\s<>"]+`)
+	numbers         = regexp.MustCompile(`\d+`)
+	// Gmail in languages it has no words for: "2014-03-09 20:48 GMT+01:00 Bob <bob@example.com>:"
+	gmailBare = regexp.MustCompile(`^\d{4}[-/.] ?\d{1,2}[-/.] ?\d{1,2}.{0,40}(?:<[^<>]+@[^<>]+>:?$| GMT[+-]\d\d:\d\d )`)
+)
+
+// isAttribution judges the joined lines. quoted tells that ">" lines follow,
+// which leaves little doubt; without them the form must be complete.
+func isAttribution(s string, verb, quoted bool) bool {
+	framed := isFramed(s)
+	s = strings.Trim(s, "-*_ ")
+	if s == "" {
+		return false
+	}
+	if s[0] >= '0' && s[0] <= '9' && gmailBare.MatchString(s) {
+		return true
+	}
+	colon := strings.HasSuffix(s, ":") || strings.HasSuffix(s, "：")
+	last := verb && endsWithVerb(s)
+	if !colon && !last {
+		return false // the cheap look first: most lines end here
+	}
+	mail := strings.Contains(s, "@") && attributionMail.MatchString(s)
+	if !verb {
+		return mail && attributionDate.MatchString(s) &&
+			(quoted || strings.HasSuffix(s, ">:") && attributionTime.MatchString(s))
+	}
+	if !colon && !framed && !mail && !quoted {
+		return false
+	}
+	date, time := attributionDate.MatchString(s), attributionTime.MatchString(s)
+	if quoted || framed {
+		return date || time || mail || framed || attributionStart(s)
+	}
+	if mail {
+		return date || time || last
+	}
+	if hasSentenceWord(s) || !date {
+		return false
+	}
+	return time || len(numbers.FindAllString(s, 2)) == 2
+}
+
+// endsWithVerb tells whether the last word is the verb.
+func endsWithVerb(s string) bool {
+	s = strings.TrimRight(s, ": ：")
+	i := strings.LastIndexByte(s, ' ')
+	if isQuoteVerb(s[i+1:]) {
+		return true
+	}
+	for _, v := range quoteVerbsUnspaced {
+		if strings.HasSuffix(s, v) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasSentenceWord(s string) bool {
+	for w := range strings.FieldsSeq(s) {
+		// Names are capitalised: "The Hiring Engine" may well have written.
+		if r, _ := utf8.DecodeRuneInString(w); (unicode.IsLower(r) || w == "I") && sentenceWords[strings.ToLower(w)] {
+			return true
+		}
+	}
+	return false
+}
+
+// sharedLine finds an attribution that begins within line i, after dashes:
+// "reply--- On Wed, Apr 4, 2012 at 3:59 PM, me@domain.com wrote:". It returns
+// what stands before it, and over how many lines it goes.
+func sharedLine(lines []replyLine, i int) (head string, n int) {
+	l := lines[i]
+	at := strings.Index(l.trim, "--- ")
+	if at <= 0 || !l.verb {
+		return "", 0
+	}
+	rest := l
+	rest.trim = l.trim[at:]
+	tail := append([]replyLine{rest}, lines[i+1:min(len(lines), i+1+maxAttributionLines+3)]...)
+	if n = attribution(tail, 0); n == 0 {
+		return "", 0
+	}
+	return strings.TrimRight(l.trim[:at], "- "), n
+}

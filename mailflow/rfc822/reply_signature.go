@@ -1,0 +1,153 @@
+package rfc822
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxBareSignature is how many text lines may follow a "--" that has lost the
+// blank behind it and is still a signature. RFC 3676 §4.3 writes "-- "; a bare
+// "--" above a long text is more likely a divider.
+const maxBareSignature = 40
+
+// signature returns the line where the signature that begins at line i ends,
+// or 0. It ends where a quoted mail begins, or with the mail.
+func (s *replyScanner) signature(i int) int {
+	l := s.lines[i]
+	switch {
+	case l.trim == "--":
+	case isDeviceLine(l.trim) && s.standsAlone(i):
+	case strings.HasPrefix(l.trim, "__") && strings.Trim(l.trim, "_ ") == "" && isListFooter(s.lines, i):
+	default:
+		return 0
+	}
+	end, text := i+1, 0
+	for end < len(s.lines) && !s.introduces(end) {
+		if s.lines[end].trim != "" {
+			text++
+		}
+		if l.trim == "--" && !l.cut && text > maxBareSignature {
+			return 0 // at once: a text of "--" alone must not cost its square
+		}
+		end++
+	}
+	return end
+}
+
+// standsAlone tells whether line i is not the beginning of a sentence that
+// goes on in the next line.
+func (s *replyScanner) standsAlone(i int) bool {
+	if i+1 >= len(s.lines) {
+		return true
+	}
+	next := s.lines[i+1]
+	return next.trim == "" || next.trim == "--" || isRule(next.trim) || isDeviceLine(next.trim) || s.introduces(i+1)
+}
+
+// isListFooter tells whether the rule at line i begins what a mailing list
+// appends: its name and address.
+func isListFooter(lines []replyLine, i int) bool {
+	for j := i + 1; j < len(lines) && j <= i+3; j++ {
+		t := strings.ToLower(lines[j].trim)
+		if strings.Contains(t, "mailing list") || strings.Contains(t, "listinfo") || strings.Contains(t, "liste de diffusion") {
+			return true
+		}
+	}
+	return false
+}
+
+// legalPhrases are what companies append below a drawn line, lower-case.
+var legalPhrases = splitPhrases(`confidential|intended solely|intended only|intended recipient|intended for the |in error|virus|monitored|disclaimer|
+	privileged|unauthorised|unauthorized|opinions expressed|vertraulich|unbefugt|irrtümlich|confidentiel|strictement réserv|par erreur|
+	destinataire|confidencial|por error|por engano|riservat|confidenzial|per errore|vertrouwelijk|poufn`)
+
+// maxLegalNotice bounds the lines of one legal notice.
+const maxLegalNotice = 40
+
+// legalNotice returns the line where the legal notice that begins with the
+// rule at line i ends, or 0. Two of the phrases must stand between the rule
+// and the next one, or the end of the mail: one may be the writer's own word.
+func legalNotice(lines []replyLine, i int) int {
+	if len(lines[i].trim) < 10 || !isRule(lines[i].trim) {
+		return 0
+	}
+	var b strings.Builder
+	end := i + 1
+	for ; end < len(lines) && end < i+maxLegalNotice; end++ {
+		if t := lines[end].trim; len(t) >= 10 && isRule(t) {
+			end++
+			break
+		}
+		b.WriteString(strings.ToLower(lines[end].trim))
+		b.WriteByte(' ')
+	}
+	hits := 0
+	for _, p := range legalPhrases {
+		if strings.Contains(b.String(), p) {
+			hits++
+		}
+	}
+	if hits < 2 {
+		return 0
+	}
+	return end
+}
+
+// devicePrefixes begin the line that a program appends by itself, lower-case.
+var devicePrefixes = splitPhrases(`sent from my |sent from |sent via |sent with |sent using |sent by |get outlook for |download outlook for |
+	envoyé depuis |envoyé de mon |envoyé de |envoyé à partir |envoyé avec |envoyé via |provenance : |télécharger outlook pour |obtenez outlook pour |obtenir outlook pour |
+	gesendet von |gesendet mit |gesendet über |von meinem |von meiner |diese nachricht wurde von meinem |holen sie sich outlook für |laden sie outlook für |
+	enviado desde |enviado do |enviado a partir |enviado de mi |enviado através |enviado con |obtener outlook para |obter o outlook para |baixe o outlook para |
+	inviato da |inviato dal |inviato dall|inviato con |inviato tramite |scarica outlook per |ottieni outlook per |
+	verzonden vanaf |verzonden met |verstuurd vanaf |verstuurd met |outlook downloaden voor |outlook voor |
+	skickat från |skickades från |hämta outlook för |sendt fra |sendt med |sendt via |hent outlook for |få outlook til |
+	lähetetty |hanki outlook |wysłane z |wysłano z |pobierz outlook |odesláno z |odoslané z |отправлено с |отправлено из |надіслано з |
+	elküldve |iphone'umdan gönderildi|trimis de pe |发自我的|來自我的|从我的|iphoneから送信|私のiphoneから送信|나의 iphone에서 보냄|cópia enviada do |
+	gönderen: |στάλθηκε από `)
+
+func splitPhrases(s string) []string {
+	var out []string
+	for p := range strings.SplitSeq(s, "|") {
+		out = append(out, strings.TrimLeft(p, "\n\t"))
+	}
+	return out
+}
+
+var (
+	angleURL    = regexp.MustCompile(`<(?:https?|mailto):[^<>]*>|\((?:https?|mailto):[^()]*\)`)
+	bareURL     = regexp.MustCompile(`https?://\S+`)
+	sentenceEnd = regexp.MustCompile(`[,;?!:]|\. `)
+)
+
+// isDeviceLine tells whether a line was appended by a program: "Sent from my
+// iPhone". A sentence ("Sent from my desk, it is much easier") is not.
+func isDeviceLine(line string) bool {
+	if len(line) < 6 || len(line) > 300 {
+		return false
+	}
+	if r, _ := utf8.DecodeRuneInString(strings.TrimLeft(line, "*_[(")); unicode.IsLower(r) && !strings.HasPrefix(line, "iPhone") {
+		return false
+	}
+	t := angleURL.ReplaceAllString(line, "")
+	t = bareURL.ReplaceAllString(t, "")
+	t = strings.ToLower(strings.Trim(t, "*_[]()<>. \t"))
+	prefix := devicePrefix(t)
+	if prefix == "" || len(strings.Fields(t)) > 10 {
+		return false
+	}
+	if strings.HasPrefix(prefix, "von mein") && !strings.Contains(t, "gesendet") && !strings.Contains(t, "gesandt") {
+		return false
+	}
+	return !sentenceEnd.MatchString(strings.TrimPrefix(t, prefix))
+}
+
+func devicePrefix(line string) string {
+	for _, p := range devicePrefixes {
+		if strings.HasPrefix(line, p) {
+			return p
+		}
+	}
+	return ""
+}

@@ -1,0 +1,255 @@
+package mailflow
+
+import (
+	"database/sql"
+	"regexp"
+	"slices"
+	"strings"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+// How a mail found its ticket, as `why` prints it. The order is that of their
+// weight.
+const (
+	byReplyToken   = "reply address"
+	byMessageToken = "our Message-ID"
+	byMessageID    = "a Message-ID of the ticket"
+	byNumber       = "the number in the subject"
+)
+
+// thread is where a mail belongs, with the proof.
+type thread struct {
+	how    string // "" if it belongs to no ticket
+	ticket ticket.Ticket
+	// owner is the party that the token was mailed to; nil without a token.
+	owner *store.Party
+	// row is the outbox row of ours that the mail answers; 0 if unknown.
+	row int64
+	// own: the Message-ID is one of the writer's own mails.
+	own bool
+	// names is the number of a ticket that the mail names without being let
+	// in.
+	names string
+	// cameFrom is the number of the ticket whose address a new topic used.
+	cameFrom string
+}
+
+// thread is stage 4: the anchors in the order of their weight.
+func (f *Flow) thread(tx *store.Tx, in *incoming) (thread, error) {
+	for _, find := range []func(*store.Tx, *incoming) (thread, error){
+		f.threadByAddress, f.threadByOurID, f.threadByID, f.threadByNumber,
+	} {
+		t, err := find(tx, in)
+		if err != nil || t.how != "" {
+			return f.judgeTopic(tx, in, t, err)
+		}
+	}
+	return thread{}, nil
+}
+
+// judgeTopic tells a new topic from an answer: a token address alone, with
+// another subject and nothing that refers to the ticket, is only an address
+// that was in somebody's address book. What agents write to their own
+// address always is an answer.
+func (f *Flow) judgeTopic(tx *store.Tx, in *incoming, t thread, err error) (thread, error) {
+	if err != nil || t.how != byReplyToken || t.owner.Role == ticket.Agent {
+		return t, err
+	}
+	if len(in.mail.InReplyTo) > 0 || len(in.mail.References) > 0 || f.numberIn(in.mail.Subject) != "" ||
+		sameTopic(in.mail.Subject, t.ticket.Subject) {
+		return t, nil
+	}
+	return thread{cameFrom: t.ticket.Number, owner: t.owner}, nil
+}
+
+func (f *Flow) threadByAddress(tx *store.Tx, in *incoming) (thread, error) {
+	for _, token := range f.tokens(in) {
+		if token.Purpose != ticket.ForReply {
+			continue
+		}
+		t, err := f.threadOf(tx, token.Ticket(), token.Party())
+		if err == sql.ErrNoRows {
+			continue
+		}
+		t.how = byReplyToken
+		for _, id := range f.idTokens(in) {
+			t.row = id.Row()
+			break
+		}
+		return t, err
+	}
+	return thread{}, nil
+}
+
+func (f *Flow) threadByOurID(tx *store.Tx, in *incoming) (thread, error) {
+	for _, token := range f.idTokens(in) {
+		row, err := tx.OutboxByID(token.Row())
+		if err == sql.ErrNoRows || err == nil && row.TicketID == 0 {
+			continue
+		}
+		if err != nil {
+			return thread{}, err
+		}
+		t, err := f.threadOf(tx, row.TicketID, row.Party)
+		if err == sql.ErrNoRows {
+			continue
+		}
+		t.how, t.row = byMessageToken, row.ID
+		return t, err
+	}
+	return thread{}, nil
+}
+
+// threadOf reads a ticket, or the one it was merged into, with a party of it.
+func (f *Flow) threadOf(tx *store.Tx, id int64, ordinal int) (thread, error) {
+	var t thread
+	owner, err := tx.PartyByOrdinal(id, ordinal)
+	if err != nil {
+		return t, err
+	}
+	t.owner = &owner
+	t.ticket, err = f.survivor(tx, id)
+	return t, err
+}
+
+// survivor follows merges to the ticket that lives, locked for change.
+func (f *Flow) survivor(tx *store.Tx, id int64) (ticket.Ticket, error) {
+	for range 100 {
+		t, err := tx.LockTicket(id)
+		if err != nil || t.MergedInto == 0 {
+			return t, err
+		}
+		id = t.MergedInto
+	}
+	return ticket.Ticket{}, &stopped{"thread", "merged tickets run in a circle"}
+}
+
+// threadByID looks for Message-IDs that a ticket holds. They are no secret:
+// they count only for people who had the mail.
+func (f *Flow) threadByID(tx *store.Tx, in *incoming) (thread, error) {
+	from := in.from()
+	ids := in.answered()
+	if in.mail.MessageID != "" {
+		ids = append(ids, in.mail.MessageID) // an answer may have come before this, its question
+	}
+	for _, id := range ids {
+		anchors, err := tx.Anchors(id)
+		if err != nil {
+			return thread{}, err
+		}
+		a, ok, err := f.pick(tx, anchors, from)
+		if err != nil || !ok {
+			if err != nil {
+				return thread{}, err
+			}
+			continue
+		}
+		t, err := f.survivor(tx, a.TicketID)
+		if err != nil {
+			return thread{}, err
+		}
+		return thread{how: byMessageID, ticket: t, own: a.Own && a.Writer == from && a.Party >= 0}, nil
+	}
+	return thread{}, nil
+}
+
+// pick chooses among the tickets that hold an id: the one of which the writer
+// is a party, if there is exactly one; or the only one, if the writer was in
+// From, To or Cc of that mail.
+func (f *Flow) pick(tx *store.Tx, anchors []store.Anchor, from string) (store.Anchor, bool, error) {
+	var mine []store.Anchor
+	for _, a := range anchors {
+		_, err := tx.PartyByAddress(a.TicketID, from)
+		if err == nil {
+			mine = append(mine, a)
+		} else if err != sql.ErrNoRows {
+			return a, false, err
+		}
+	}
+	if len(mine) == 1 {
+		return mine[0], true, nil
+	}
+	if len(mine) == 0 && len(anchors) == 1 && slices.Contains(anchors[0].People, from) {
+		return anchors[0], true, nil
+	}
+	return store.Anchor{}, false, nil
+}
+
+// threadByNumber looks at the subject. A number is only a hint: without a
+// party's address the mail stays outside, and the agents see what it names.
+func (f *Flow) threadByNumber(tx *store.Tx, in *incoming) (thread, error) {
+	number := f.numberIn(in.mail.Subject)
+	if number == "" {
+		return thread{}, nil
+	}
+	found, err := tx.TicketByNumber(number)
+	if err == sql.ErrNoRows {
+		return thread{}, nil
+	}
+	if err != nil {
+		return thread{}, err
+	}
+	t, err := f.survivor(tx, found.ID)
+	if err != nil {
+		return thread{}, err
+	}
+	_, err = tx.PartyByAddress(t.ID, in.from())
+	if err == sql.ErrNoRows {
+		return thread{names: number}, nil
+	}
+	return thread{how: byNumber, ticket: t, names: number}, err
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// numberIn is the first ticket number of any desk in a subject, spelled as
+// the desk spells it; "" if there is none. It counts only in brackets: a bare
+// number is often somebody else's.
+func (f *Flow) numberIn(subject string) string {
+	s := f.Settings.Load()
+	for _, tag := range bracketed.FindAllStringSubmatch(subject, 16) {
+		for i := range s.Desks {
+			before, after := s.Desks[i].numberAround()
+			n := digits.FindString(tag[1][min(len(before), len(tag[1])):])
+			if n != "" && len(n) < 16 && strings.EqualFold(tag[1], before+n+after) {
+				return before + n + after
+			}
+		}
+	}
+	return ""
+}
+
+var (
+	bracketed = regexp.MustCompile(`\[#([^\[\]#]{1,80})\]`)
+	verb      = regexp.MustCompile(`%0?[0-9]*d`)
+)
+
+// numberAround is what stands before and after the digits of a number.
+func (d *Desk) numberAround() (before, after string) {
+	at := verb.FindStringIndex(d.Number)
+	if at == nil {
+		return d.Number, ""
+	}
+	return strings.ReplaceAll(d.Number[:at[0]], "%%", "%"), strings.ReplaceAll(d.Number[at[1]:], "%%", "%")
+}
+
+var (
+	answerPrefix = regexp.MustCompile(`(?i)^\s*(re|aw|sv|vs|antw|ref|rif|rép|réf|fwd?|wg|tr|rv|enc|i|vb|doorst)\s*(\[[0-9]+\]|\([0-9]+\))?\s*:\s*`)
+	anyTag       = regexp.MustCompile(`\[#[^\[\]]{1,80}\]`)
+)
+
+// sameTopic compares subjects without what mail programs and we add to them.
+func sameTopic(a, b string) bool { return topic(a) == topic(b) }
+
+func topic(s string) string {
+	s = anyTag.ReplaceAllString(s, " ")
+	for {
+		cut := answerPrefix.ReplaceAllString(s, "")
+		if cut == s {
+			return strings.ToLower(strings.Join(strings.Fields(s), " "))
+		}
+		s = cut
+	}
+}

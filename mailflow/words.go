@@ -1,0 +1,111 @@
+package mailflow
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"guichet/mailflow/ticket"
+)
+
+// meaning reads what a party's whole new text plainly says about the ticket.
+// What is not plain is an ordinary answer: it opens the ticket again, which
+// costs an agent a look, while a wrong approval would cost the customer.
+func meaning(text, name string, state ticket.State) ticket.EventType {
+	said := bare(text, name)
+	switch {
+	case said == "":
+		if plain(text, name) == "" {
+			return ticket.Answered // nothing at all, perhaps only a picture
+		}
+		return ticket.Thanked
+	case slices.Contains(notSolved, said):
+		if state == ticket.Resolved || state == ticket.Closed {
+			return ticket.Refuse
+		}
+	case slices.Contains(solved, said):
+		if state == ticket.Resolved || state == ticket.Closed {
+			return ticket.Approve
+		}
+		return ticket.Withdraw
+	}
+	return ticket.Answered
+}
+
+// plain is the text in lower case, as words with single blanks, without the
+// writer's own name.
+func plain(text, name string) string {
+	if len(text) > 400 {
+		return strings.Repeat("x ", 100) // a long text is never plain
+	}
+	fold := func(s string) []string {
+		s = strings.NewReplacer("’", "'", "œ", "oe").Replace(strings.ToLower(s))
+		return strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' && !unicode.IsDigit(r) })
+	}
+	own := fold(name)
+	words := slices.DeleteFunc(fold(text), func(w string) bool { return slices.Contains(own, w) })
+	return strings.Join(words, " ")
+}
+
+// bare removes greetings, thanks and closings, so that what is said remains.
+func bare(text, name string) string {
+	s := plain(text, name)
+	for {
+		cut := strings.TrimSpace(courtesy.ReplaceAllString(s, ""))
+		if cut == s {
+			return s
+		}
+		s = cut
+	}
+}
+
+var courtesy = regexp.MustCompile(`^(?:` + politeness + `)(?:\s|$)|(?:^|\s)(?:` + politeness + `)$`)
+
+const politeness = `bonjour|bonsoir|salut|madame|monsieur|hello|hi|hey|dear all|dear team|dear support|` +
+	`hallo|guten tag|guten morgen|moin|hola|buenos días|buenas tardes|` +
+	`merci|merci bien|merci beaucoup|un grand merci|mille mercis|merci à vous|merci encore|merci d'avance|merci pour votre aide|merci de votre aide|merci pour tout|` +
+	`thanks|thank you|many thanks|thanks a lot|thank you very much|thank you so much|thanks so much|thx|cheers|thanks for your help|thank you for your help|thanks again|` +
+	`danke|vielen dank|danke schön|dankeschön|besten dank|danke für die hilfe|gracias|muchas gracias|mil gracias|` +
+	`cordialement|bien cordialement|bien à vous|bonne journée|bonne soirée|à bientôt|sincères salutations|` +
+	`regards|best regards|kind regards|best wishes|best|sincerely|have a nice day|have a good day|` +
+	`mit freundlichen grüßen|freundliche grüße|viele grüße|beste grüße|mfg|lg|saludos|un saludo|atentamente|` +
+	`super|parfait|great|perfect|toll|perfekt|perfecto|genial`
+
+var solved = []string{
+	"oui", "c'est réglé", "c'est résolu", "c'est bon", "c'est ok", "c'est ok pour moi", "c'est bon pour moi", "problème résolu",
+	"le problème est résolu", "le problème est réglé", "tout est réglé", "tout est résolu", "tout fonctionne", "ça fonctionne",
+	"ça marche", "ça fonctionne maintenant", "ça marche maintenant", "tout marche", "cela fonctionne", "je confirme",
+	"je confirme la clôture", "vous pouvez clôturer", "vous pouvez fermer", "vous pouvez clôturer le ticket",
+	"vous pouvez fermer le ticket", "oui c'est réglé", "oui c'est résolu", "oui c'est bon", "résolu", "réglé", "approuvé",
+	"oui vous pouvez clôturer", "l'incident est résolu", "j'approuve la solution", "j'approuve",
+	"yes", "it is solved", "it's solved", "solved", "it is resolved", "it's resolved", "resolved", "it is fixed", "it's fixed", "fixed",
+	"it works", "it works now", "works now", "it is working", "it's working", "it is working now", "it's working now",
+	"everything works", "all good", "all good now", "problem solved", "the problem is solved", "the problem is fixed",
+	"you can close the ticket", "you can close this ticket", "you can close it", "please close", "please close the ticket",
+	"please close this ticket", "i confirm", "confirmed", "yes it is solved", "yes it's solved", "yes it works", "approved", "i approve",
+	"i approve the solution",
+	"ja", "gelöst", "ist gelöst", "es ist gelöst", "das problem ist gelöst", "problem gelöst", "erledigt", "hat sich erledigt",
+	"es funktioniert", "es funktioniert jetzt", "funktioniert", "funktioniert jetzt", "es geht", "es geht jetzt", "es geht wieder",
+	"alles gut", "passt", "ja gelöst", "ticket kann geschlossen werden", "das ticket kann geschlossen werden",
+	"sí", "solucionado", "está solucionado", "está resuelto", "resuelto", "problema resuelto", "problema solucionado",
+	"el problema está resuelto", "el problema está solucionado", "ya funciona", "funciona", "todo bien", "pueden cerrar",
+	"pueden cerrar el ticket", "confirmo",
+}
+
+var notSolved = []string{
+	"non", "ce n'est pas réglé", "ce n'est pas résolu", "c'est pas réglé", "c'est pas résolu", "pas réglé", "pas résolu", "non résolu",
+	"ce n'est toujours pas réglé", "ce n'est toujours pas résolu", "toujours pas réglé", "toujours pas résolu", "le problème persiste",
+	"le problème n'est pas résolu", "le problème n'est pas réglé", "le problème est toujours là", "ça ne fonctionne pas",
+	"ça ne fonctionne toujours pas", "ça ne marche pas", "ça ne marche toujours pas", "cela ne fonctionne pas",
+	"cela ne fonctionne toujours pas", "non ce n'est pas réglé", "non ce n'est pas résolu", "non ça ne marche pas",
+	"no", "not solved", "not resolved", "not fixed", "it is not solved", "it's not solved", "it isn't solved", "it is not resolved",
+	"it's not resolved", "it is not fixed", "it's not fixed", "still not solved", "still not fixed", "still not working",
+	"it does not work", "it doesn't work", "it still does not work", "it still doesn't work", "it is still not working",
+	"the problem persists", "the problem is not solved", "the problem is still there", "no it is not solved", "no it's not solved",
+	"no it does not work", "no it doesn't work", "no it is not",
+	"nein", "nicht gelöst", "es ist nicht gelöst", "das problem ist nicht gelöst", "das problem besteht weiterhin",
+	"es funktioniert nicht", "es funktioniert immer noch nicht", "es geht nicht", "es geht immer noch nicht", "nein nicht gelöst",
+	"no está solucionado", "no está resuelto", "no funciona", "sigue sin funcionar", "el problema persiste",
+	"no no funciona", "sin resolver",
+}

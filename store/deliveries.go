@@ -1,0 +1,274 @@
+package store
+
+import (
+	"database/sql"
+	"strings"
+	"time"
+)
+
+// DeliveryState says where a delivery stands.
+type DeliveryState string
+
+// The states of a delivery: not yet processed; a message, a record or a
+// duplicate; kept with a reason until somebody acts; no person's mail.
+const (
+	DeliveryNew      DeliveryState = "new"
+	DeliveryDone     DeliveryState = "done"
+	DeliveryHeld     DeliveryState = "held"
+	DeliverySetAside DeliveryState = "set-aside"
+)
+
+// Delivery is one mail's arrival at one desk.
+type Delivery struct {
+	ID         int64
+	RawID      int64
+	Desk       string
+	Listener   string
+	Client     string
+	Hello      string
+	TLS        string
+	Login      string
+	MailFrom   string
+	Recipients []string
+	Received   time.Time
+	Priority   int // 0: a recipient carries a token of ours; 1: the rest
+
+	State    DeliveryState
+	Attempts int
+	Stop     string // the stage at which it was held
+	Reason   string
+	Why      string // the decisions taken, a JSON array
+
+	TicketID  int64
+	MessageID int64
+
+	// What reading found, for lists.
+	From, To, Subject, MailID string
+
+	ContentHash []byte // equal for the same mail sent twice
+	CopyHash    []byte // equal for two versions of one mail, such as a list's copy
+}
+
+const deliveryColumns = `id, raw_id, desk, listener, client, hello, tls, login, mail_from, recipients, received,
+	priority, state, attempts, stop, reason, why, ticket_id, message_id, from_address, to_address, subject, mail_id`
+
+type scanner interface{ Scan(...any) error }
+
+func scanDelivery(s scanner) (Delivery, error) {
+	var d Delivery
+	var rcpts string
+	var received micros
+	var ticketID, messageID sql.NullInt64
+	err := s.Scan(&d.ID, &d.RawID, &d.Desk, &d.Listener, &d.Client, &d.Hello, &d.TLS, &d.Login, &d.MailFrom, &rcpts,
+		&received, &d.Priority, &d.State, &d.Attempts, &d.Stop, &d.Reason, &d.Why, &ticketID, &messageID,
+		&d.From, &d.To, &d.Subject, &d.MailID)
+	d.Recipients, d.Received = lines(rcpts), received.Time()
+	d.TicketID, d.MessageID = ticketID.Int64, messageID.Int64
+	return d, err
+}
+
+func lines(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, "\n")
+}
+
+// AddDelivery records an arrival and gives its id.
+func (tx *Tx) AddDelivery(d Delivery) (int64, error) {
+	return tx.insert(`INSERT INTO delivery (raw_id, desk, listener, client, hello, tls, login, mail_from, recipients,
+		received, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		d.RawID, d.Desk, d.Listener, d.Client, d.Hello, d.TLS, d.Login, d.MailFrom, strings.Join(d.Recipients, "\n"),
+		d.Received, d.Priority)
+}
+
+// ClaimDeliveries leases up to n deliveries that nobody has in hand, those
+// with a token first, then in the order of their arrival.
+func (tx *Tx) ClaimDeliveries(n int, ttl time.Duration) ([]Delivery, error) {
+	return tx.deliveries(`UPDATE delivery SET lease_owner = ?, lease_until = ? WHERE id IN (
+		SELECT id FROM delivery WHERE state = 'new' AND lease_owner IS NULL
+		ORDER BY priority, id LIMIT ?`+tx.skipLocked()+`) RETURNING `+deliveryColumns,
+		tx.db.Node(), tx.Now().Add(ttl), n)
+}
+
+// Suspects lists deliveries that were in hand when a process ended: their
+// lease has run out. They are to be retried alone.
+func (tx *Tx) Suspects(n int) ([]Delivery, error) {
+	return tx.deliveries(`SELECT `+deliveryColumns+` FROM delivery WHERE state = 'new' AND lease_owner IS NOT NULL
+		AND lease_until <= ? ORDER BY priority, id LIMIT ?`+tx.forUpdate(), tx.Now(), n)
+}
+
+// RetryAlone leases one suspect and counts the attempt; it says whether the
+// suspect was still there to take.
+func (tx *Tx) RetryAlone(id int64, ttl time.Duration) (bool, error) {
+	n, err := tx.exec(`UPDATE delivery SET lease_owner = ?, lease_until = ?, attempts = attempts + 1
+		WHERE id = ? AND state = 'new' AND lease_until <= ?`, tx.db.Node(), tx.Now().Add(ttl), id, tx.Now())
+	return n == 1, err
+}
+
+// RenewDeliveries prolongs the leases of what this node has in hand.
+func (tx *Tx) RenewDeliveries(ttl time.Duration) error {
+	_, err := tx.exec(`UPDATE delivery SET lease_until = ? WHERE state = 'new' AND lease_owner = ?`,
+		tx.Now().Add(ttl), tx.db.Node())
+	return err
+}
+
+// ReleaseDelivery gives back a lease whose delivery was not touched.
+func (tx *Tx) ReleaseDelivery(id int64) error {
+	_, err := tx.exec(`UPDATE delivery SET lease_owner = NULL, lease_until = NULL
+		WHERE id = ? AND state = 'new' AND lease_owner = ?`, id, tx.db.Node())
+	return err
+}
+
+// HasDelivery says whether this node still holds the lease of a delivery that
+// is not processed yet. Asked in the transaction that processes it, it keeps
+// a delivery from being processed twice.
+func (tx *Tx) HasDelivery(id int64) (bool, error) {
+	var one int
+	err := tx.row(`SELECT 1 FROM delivery WHERE id = ? AND state = 'new' AND lease_owner = ?`+tx.forUpdate(),
+		id, tx.db.Node()).Scan(&one)
+	if err == sql.ErrNoRows {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// FinishDelivery records what became of a delivery.
+func (tx *Tx) FinishDelivery(d Delivery) error {
+	_, err := tx.exec(`UPDATE delivery SET state = ?, stop = ?, reason = ?, why = ?, ticket_id = ?, message_id = ?,
+		from_address = ?, to_address = ?, subject = ?, mail_id = ?, content_hash = ?, copy_hash = ?,
+		lease_owner = NULL, lease_until = NULL WHERE id = ?`,
+		string(d.State), d.Stop, d.Reason, d.Why, nullable(d.TicketID), nullable(d.MessageID),
+		d.From, d.To, d.Subject, d.MailID, d.ContentHash, d.CopyHash, d.ID)
+	return err
+}
+
+// RetryDelivery enters a held or set-aside delivery again, as if it had just
+// come; false if there is none. reason is kept for the stages to see.
+func (tx *Tx) RetryDelivery(id int64, reason string) (bool, error) {
+	n, err := tx.exec(`UPDATE delivery SET state = 'new', attempts = 1, stop = '', reason = ?, lease_owner = NULL,
+		lease_until = NULL WHERE id = ? AND state IN ('held', 'set-aside')`, reason, id)
+	return n == 1, err
+}
+
+// DiscardDelivery ends the matter of a held or set-aside delivery.
+func (tx *Tx) DiscardDelivery(id int64) (bool, error) {
+	n, err := tx.exec(`UPDATE delivery SET state = 'done', reason = 'discarded by hand: ' || reason
+		WHERE id = ? AND state IN ('held', 'set-aside')`, id)
+	return n == 1, err
+}
+
+// DeliveryByID returns one delivery, or sql.ErrNoRows.
+func (tx *Tx) DeliveryByID(id int64) (Delivery, error) {
+	return scanDelivery(tx.row(`SELECT `+deliveryColumns+` FROM delivery WHERE id = ?`, id))
+}
+
+// StoppedDeliveries lists what is held or set aside, oldest first.
+func (tx *Tx) StoppedDeliveries() ([]Delivery, error) {
+	return tx.deliveries(`SELECT ` + deliveryColumns + ` FROM delivery WHERE state IN ('held', 'set-aside') ORDER BY id`)
+}
+
+// DeliveriesOfMail lists the arrivals of a Message-ID.
+func (tx *Tx) DeliveriesOfMail(mailID string) ([]Delivery, error) {
+	return tx.deliveries(`SELECT `+deliveryColumns+` FROM delivery WHERE mail_id = ? AND mail_id <> '' ORDER BY id`, mailID)
+}
+
+// DeliveriesOfTicket lists the arrivals that became part of a ticket.
+func (tx *Tx) DeliveriesOfTicket(ticketID int64) ([]Delivery, error) {
+	return tx.deliveries(`SELECT `+deliveryColumns+` FROM delivery WHERE id IN
+		(SELECT delivery_id FROM message WHERE ticket_id = ?) ORDER BY id`, ticketID)
+}
+
+// SameContent finds an earlier arrival of the same mail since a time; ok is
+// false if there is none.
+func (tx *Tx) SameContent(hash []byte, since time.Time, not int64) (Delivery, bool, error) {
+	return tx.earlier(`content_hash = ? AND received >= ? AND id <> ?`, hash, since, not)
+}
+
+// SameMail finds an earlier arrival of another copy of the mail (same desk,
+// Message-ID, From and Date) that belongs to a ticket.
+func (tx *Tx) SameMail(hash []byte, since time.Time, not int64) (Delivery, bool, error) {
+	return tx.earlier(`copy_hash = ? AND received >= ? AND id <> ? AND ticket_id IS NOT NULL`, hash, since, not)
+}
+
+func (tx *Tx) earlier(where string, args ...any) (Delivery, bool, error) {
+	d, err := scanDelivery(tx.row(`SELECT `+deliveryColumns+` FROM delivery WHERE `+where+
+		` AND state <> 'new' ORDER BY id LIMIT 1`, args...))
+	if err == sql.ErrNoRows {
+		return d, false, nil
+	}
+	return d, err == nil, err
+}
+
+// Unprocessed counts the deliveries that wait to be processed, at most limit.
+func (tx *Tx) Unprocessed(limit int) (n int, err error) {
+	err = tx.row(`SELECT count(*) FROM (SELECT 1 FROM delivery WHERE state = 'new' LIMIT ?) AS d`, limit).Scan(&n)
+	return n, err
+}
+
+func (tx *Tx) deliveries(query string, args ...any) ([]Delivery, error) {
+	rows, err := tx.query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanDelivery)
+}
+
+// collect reads all rows, so that the next statement finds the connection
+// free.
+func collect[T any](rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// nullable makes NULL of a zero id.
+func nullable(id int64) any {
+	if id == 0 {
+		return nil
+	}
+	return id
+}
+
+// TicketsOfRaw lists the tickets that the deliveries of one mail became part
+// of.
+func (tx *Tx) TicketsOfRaw(rawID int64) ([]int64, error) {
+	rows, err := tx.query(`SELECT ticket_id FROM delivery WHERE raw_id = ? AND ticket_id IS NOT NULL ORDER BY id`, rawID)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (id int64, err error) { err = s.Scan(&id); return id, err })
+}
+
+// RawSize is the size of a raw mail in bytes.
+func (tx *Tx) RawSize(id int64) (size int64, err error) {
+	err = tx.row(`SELECT size FROM raw WHERE id = ?`, id).Scan(&size)
+	return size, err
+}
+
+// TakeOver ends the leases of deliveries and outbox rows that another process
+// left, for the one gateway on SQLite, which knows that nobody else lives.
+func (tx *Tx) TakeOver() error {
+	for _, q := range []string{
+		`UPDATE delivery SET lease_until = ? WHERE state = 'new' AND lease_owner IS NOT NULL`,
+		`UPDATE outbox SET lease_until = ? WHERE state = 'sending'`,
+	} {
+		if _, err := tx.exec(q, tx.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WaitingDeliveries lists the deliveries whose message waits for an agent.
+func (tx *Tx) WaitingDeliveries() ([]Delivery, error) {
+	return tx.deliveries(`SELECT ` + deliveryColumns + ` FROM delivery WHERE message_id IN
+		(SELECT id FROM message WHERE visibility = 'waiting') ORDER BY id`)
+}

@@ -1,0 +1,219 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"guichet/store"
+	"guichet/store/storetest"
+)
+
+// A database that reached its limit refuses what is too large, keeps what is
+// not, and goes on when there is space.
+func TestFullDatabase(t *testing.T) {
+	db := newTable(t, storetest.SQLite(t))
+	limit := func(pages string) {
+		update(t, db, func(tx *store.Tx) error {
+			var n int
+			return tx.Row(`PRAGMA max_page_count = ` + pages).Scan(&n)
+		})
+	}
+	limit("1") // SQLite takes the present size
+	big := insertName(strings.Repeat("x", 500_000))
+	errs := together(t, db, insertName("a"), big, func(tx *store.Tx) error {
+		_ = big(tx) // swallowed
+		return insertName("stray")(tx)
+	}, insertName("b"))
+	if errs[0] != nil || errs[3] != nil {
+		t.Errorf("the small ones: %v, %v", errs[0], errs[3])
+	}
+	for _, err := range errs[1:3] {
+		if !errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrIO) {
+			t.Errorf("a large one: %v", err)
+		}
+	}
+	wantNames(t, db, "first a b")
+	limit("1000000")
+	update(t, db, big)
+}
+
+// The same on a file system that is full.
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to mount a small tmpfs")
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("mount a small tmpfs: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	d := storetest.SQLite(t)
+	d.URL = "sqlite:" + dir + "/guichet.db"
+	db := newTable(t, d)
+	acked := 0
+	var err error
+	for ; err == nil && acked < 10_000; acked++ {
+		err = db.Update(t.Context(), insertName(fmt.Sprint(acked)+strings.Repeat("x", 10_000)))
+	}
+	acked--
+	if !errors.Is(err, store.ErrFull) {
+		t.Fatalf("after %d rows: %v", acked, err)
+	}
+	if n := len(strings.Fields(names(t, db))); n != acked {
+		t.Errorf("%d rows, %d acknowledged", n, acked)
+	}
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	update(t, db, insertName("after"))
+	if err := db.Failure(); err != nil {
+		t.Errorf("a full disk counts as failed: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := len(strings.Fields(names(t, d.Open()))); n != acked+1 {
+		t.Errorf("%d rows after opening again, %d acknowledged", n, acked+1)
+	}
+}
+
+// A damaged file ends the DB: nothing more is accepted.
+func TestDamagedFile(t *testing.T) {
+	d := storetest.SQLite(t)
+	db := newTable(t, d)
+	update(t, db, insertName(strings.Repeat("x", 200_000)))
+	root := 0
+	update(t, db, func(tx *store.Tx) error {
+		return tx.Row(`SELECT rootpage FROM sqlite_schema WHERE name = 't'`).Scan(&root)
+	})
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(d.Path(), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteAt(make([]byte, 4096), int64(root-1)*4096)
+	f.Close()
+
+	db = d.Open()
+	if err := db.Failure(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(t.Context(), insertName("a")); !errors.Is(err, store.ErrIO) {
+		t.Errorf("got %v", err)
+	}
+	<-db.Failed()
+	err = db.Update(t.Context(), func(tx *store.Tx) error { return nil })
+	if !errors.Is(err, store.ErrIO) || db.Failure() == nil {
+		t.Errorf("an update after the failure: %v", err)
+	}
+}
+
+// While another process has the write lock an update is refused as busy, and
+// so are those that wait behind it, without waiting as long each.
+func TestLockedByAnotherProcess(t *testing.T) {
+	d := storetest.SQLite(t)
+	db := newTable(t, d)
+	other, err := sql.Open("sqlite3", d.Path()+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	tx, err := other.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	results := make(chan error)
+	for i := range 4 {
+		go func() { results <- db.Update(context.Background(), insertName(fmt.Sprint(i))) }()
+	}
+	wantNames(t, db, "") // readers are not held up
+	for range 4 {
+		if err := <-results; !errors.Is(err, store.ErrBusy) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if d := time.Since(began); d > 12*time.Second {
+		t.Errorf("refused after %v: each waited for the lock", d)
+	}
+	tx.Rollback()
+	update(t, db, insertName("b"))
+	wantNames(t, db, "b")
+}
+
+func TestOneGatewayServes(t *testing.T) {
+	d := storetest.SQLite(t)
+	serve := func(o *store.Options) { o.Serve = true }
+	db := newTable(t, d, serve)
+	_, err := d.TryOpen(serve)
+	if err == nil || !strings.Contains(err.Error(), "guichet serve is running") ||
+		!strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("a second gateway: %v", err)
+	}
+	command := d.Open()
+	update(t, command, insertName("a"))
+	wantNames(t, db, "a")
+	db.Close()
+	d.Open(serve)
+}
+
+// The WAL is begun anew beside a writer that never pauses and readers.
+func TestWALStaysSmall(t *testing.T) {
+	db := newTable(t, storetest.SQLite(t), func(o *store.Options) { o.Serve = true })
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				names(t, db)
+			}
+		}
+	}()
+	var largest int64
+	blob := make([]byte, 250_000)
+	for i := range 800 {
+		update(t, db, func(tx *store.Tx) error {
+			_, err := tx.Exec(`INSERT INTO raw (sha256, size, complete, created, data) VALUES ('', 0, ?, 0, ?)`, i%2, blob)
+			return err
+		})
+		largest = max(largest, db.WALSize())
+	}
+	close(stop)
+	<-stopped
+	t.Logf("200 MB written, the WAL had at most %d MiB", largest>>20)
+	if largest > 100<<20 {
+		t.Errorf("the WAL grew to %d MiB", largest>>20)
+	}
+	large, idle := db.Checkpoint()
+	if large != nil || idle != nil || db.WALSize() != 0 {
+		t.Errorf("%v, %v; the WAL has %d bytes in an idle moment", large, idle, db.WALSize())
+	}
+}
+
+func TestFileIsPrivate(t *testing.T) {
+	d := storetest.SQLite(t)
+	d.Open()
+	for _, name := range []string{d.Path(), d.Path() + "-wal"} {
+		info, err := os.Stat(name)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}

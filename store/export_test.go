@@ -1,0 +1,49 @@
+package store
+
+import "database/sql"
+
+// What the tests, which are in package store_test for storetest's sake, may
+// use besides the exported API.
+
+func (tx *Tx) Exec(query string, args ...any) (int64, error)      { return tx.exec(query, args...) }
+func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) { return tx.query(query, args...) }
+func (tx *Tx) Row(query string, args ...any) *sql.Row             { return tx.row(query, args...) }
+func (tx *Tx) Insert(query string, args ...any) (int64, error)    { return tx.insert(query, args...) }
+func (tx *Tx) LockKey(hash int64) error                           { return tx.lockKey(hash) }
+func (tx *Tx) ForUpdate() string                                  { return tx.forUpdate() }
+func (tx *Tx) SkipLocked() string                                 { return tx.skipLocked() }
+
+var (
+	Rebind        = rebind
+	CleanOne      = cleanOne
+	CheckPostgres = checkPostgres
+)
+
+const (
+	RawChunk     = rawChunk
+	GroupUpdates = groupUpdates
+	GroupBytes   = groupBytes
+)
+
+// Micros scans as the domain code does.
+type Micros = micros
+
+// Waiting is the number of updates in the writer's queue.
+func (db *DB) Waiting() int {
+	w := db.lite.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
+}
+
+// Commits is the number of transactions that SQLite's writer committed.
+func (db *DB) Commits() int64 { return db.lite.checkpoints.commits.Load() }
+
+// Checkpoint does what a look at a large WAL, and an idle moment, do.
+func (db *DB) Checkpoint() (large, idle error) {
+	c := db.lite.checkpoints
+	return c.shrink(), c.empty(c.commits.Load())
+}
+
+// RenewNode is what a gateway on PostgreSQL does every 10 s.
+func (db *DB) RenewNode() error { return db.node.renew() }

@@ -1,0 +1,252 @@
+package store
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"strings"
+	"time"
+
+	"guichet/mailflow/ticket"
+)
+
+// Visibility says who sees a message.
+type Visibility string
+
+// Public is for all parties, Note for agents. Waiting is for agents until one
+// of them accepts it. Record is kept with the ticket without being part of
+// the conversation: a delivery report, an automatic answer.
+const (
+	Public  Visibility = "public"
+	NoteVis Visibility = "note"
+	Waiting Visibility = "waiting"
+	Record  Visibility = "record"
+)
+
+// Message is one mail, or one contribution, of a ticket.
+type Message struct {
+	ID         int64
+	TicketID   int64
+	DeliveryID int64
+	RawID      int64
+	At         time.Time
+	Address    string // of the writer, lower case
+	Name       string
+	Party      int // the ordinal that it counts for; -1: none
+	Role       ticket.Role
+	Visibility Visibility
+	Proof      string // the level, as design and mails name it
+	Reason     string
+	MailID     string
+	People     []string // From, To and Cc, lower case
+	Words      string   // the new text, as the parties may read it
+}
+
+// Part is an attachment of a message, read out of the raw mail.
+type Part struct {
+	MessageID                                    int64
+	Path, Name, ContentType, Encoding, ContentID string
+	Inline                                       bool
+	Offset, Length, Size                         int64
+}
+
+const messageColumns = `id, ticket_id, delivery_id, raw_id, at, address, name, party, role, visibility, proof, reason,
+	mail_id, people, words`
+
+func scanMessage(s scanner) (Message, error) {
+	var m Message
+	var delivery, raw, party sql.NullInt64
+	var at micros
+	var people string
+	err := s.Scan(&m.ID, &m.TicketID, &delivery, &raw, &at, &m.Address, &m.Name, &party, &m.Role, &m.Visibility,
+		&m.Proof, &m.Reason, &m.MailID, &people, &m.Words)
+	m.DeliveryID, m.RawID, m.At, m.People, m.Party = delivery.Int64, raw.Int64, at.Time(), lines(people), -1
+	if party.Valid {
+		m.Party = int(party.Int64)
+	}
+	return m, err
+}
+
+// AddMessage stores a message with its parts and gives its id.
+func (tx *Tx) AddMessage(m Message, parts []Part) (int64, error) {
+	var party any
+	if m.Party >= 0 {
+		party = m.Party
+	}
+	id, err := tx.insert(`INSERT INTO message (ticket_id, delivery_id, raw_id, at, address, name, party, role,
+		visibility, proof, reason, mail_id, people, words)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		m.TicketID, nullable(m.DeliveryID), nullable(m.RawID), m.At, m.Address, m.Name, party, string(m.Role),
+		string(m.Visibility), m.Proof, m.Reason, m.MailID, strings.Join(m.People, "\n"), m.Words)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range parts {
+		if _, err := tx.exec(`INSERT INTO part (message_id, path, name, content_type, encoding, content_id, inline,
+			pos, length, size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			id, p.Path, p.Name, p.ContentType, p.Encoding, p.ContentID, p.Inline, p.Offset, p.Length, p.Size); err != nil {
+			return 0, err
+		}
+	}
+	return id, nil
+}
+
+// MessageByID reads one message, or sql.ErrNoRows.
+func (tx *Tx) MessageByID(id int64) (Message, error) {
+	return scanMessage(tx.row(`SELECT `+messageColumns+` FROM message WHERE id = ?`, id))
+}
+
+// Messages lists a ticket's messages, oldest first.
+func (tx *Tx) Messages(ticketID int64) ([]Message, error) {
+	rows, err := tx.query(`SELECT `+messageColumns+` FROM message WHERE ticket_id = ? ORDER BY id`, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanMessage)
+}
+
+// PublicMessages lists up to n of a ticket's newest public messages before a
+// row, from the row since on, newest first.
+func (tx *Tx) PublicMessages(ticketID, since, before int64, n int) ([]Message, error) {
+	rows, err := tx.query(`SELECT `+messageColumns+` FROM message WHERE ticket_id = ? AND visibility = 'public'
+		AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?`, ticketID, since, before, n)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanMessage)
+}
+
+// Notes lists the words of a ticket's notes and of its waiting mails, which
+// no party may see.
+func (tx *Tx) Notes(ticketID int64) ([]string, error) {
+	rows, err := tx.query(`SELECT words FROM message WHERE ticket_id = ? AND visibility IN ('note', 'waiting')`, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (w string, err error) { err = s.Scan(&w); return w, err })
+}
+
+// WaitingMessage is the message of a ticket that waits for an agent: the one
+// asked for if it does, or else the oldest; sql.ErrNoRows if none does.
+// Agents' own mails wait for somebody else: their confirmation.
+func (tx *Tx) WaitingMessage(ticketID, prefer int64) (Message, error) {
+	return scanMessage(tx.row(`SELECT `+messageColumns+` FROM message WHERE ticket_id = ? AND visibility = 'waiting'
+		AND role <> 'agent' ORDER BY CASE WHEN id = ? THEN 0 ELSE 1 END, id LIMIT 1`, ticketID, prefer))
+}
+
+// LastWords is when a role last wrote publicly on a ticket; zero if never.
+func (tx *Tx) LastWords(ticketID int64, role ticket.Role) (int64, error) {
+	var id sql.NullInt64
+	err := tx.row(`SELECT max(id) FROM message WHERE ticket_id = ? AND role = ? AND visibility = 'public'`,
+		ticketID, string(role)).Scan(&id)
+	return id.Int64, err
+}
+
+// ShowMessage changes who sees a message.
+func (tx *Tx) ShowMessage(id int64, v Visibility, party int, role ticket.Role) error {
+	_, err := tx.exec(`UPDATE message SET visibility = ?, party = ?, role = ? WHERE id = ?`, string(v), party, string(role), id)
+	return err
+}
+
+// MoveMessage gives a message, with the anchors that it bears, to another
+// ticket.
+func (tx *Tx) MoveMessage(id, from, to int64) error {
+	if _, err := tx.exec(`UPDATE message SET ticket_id = ? WHERE id = ?`, to, id); err != nil {
+		return err
+	}
+	if _, err := tx.exec(`UPDATE delivery SET ticket_id = ? WHERE message_id = ?`, to, id); err != nil {
+		return err
+	}
+	_, err := tx.exec(`UPDATE anchor SET ticket_id = ? WHERE message_id = ? AND ticket_id = ?
+		AND NOT EXISTS (SELECT 1 FROM anchor AS a WHERE a.hash = anchor.hash AND a.ticket_id = ?)`, to, id, from, to)
+	return err
+}
+
+// Parts lists a message's attachments.
+func (tx *Tx) Parts(messageID int64) ([]Part, error) {
+	rows, err := tx.query(`SELECT message_id, path, name, content_type, encoding, content_id, inline, pos, length, size FROM part
+		WHERE message_id = ? ORDER BY pos`, messageID)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (p Part, err error) {
+		err = s.Scan(&p.MessageID, &p.Path, &p.Name, &p.ContentType, &p.Encoding, &p.ContentID, &p.Inline, &p.Offset, &p.Length, &p.Size)
+		return p, err
+	})
+}
+
+// Anchor ties a Message-ID to a ticket.
+type Anchor struct {
+	TicketID int64
+	Own      bool // the id is that of a mail of the ticket; else one of its mails refers to it
+	Writer   string
+	Party    int // the ordinal that the mail counts for; -1: none
+	People   []string
+}
+
+// idHash folds the letter case of a Message-ID, which some systems change.
+func idHash(id string) []byte {
+	sum := sha256.Sum256([]byte(strings.ToLower(strings.Trim(id, "<> "))))
+	return sum[:16]
+}
+
+// AddAnchor ties an id to a ticket, as the message's own or as one that it
+// refers to. What a message refers to never takes the place of an own id.
+func (tx *Tx) AddAnchor(ticketID, message int64, id string, own bool) error {
+	if id == "" {
+		return nil
+	}
+	conflict := `DO NOTHING`
+	if own {
+		conflict = `(hash, ticket_id) DO UPDATE SET message_id = excluded.message_id, own = 1 WHERE anchor.own = 0`
+	}
+	_, err := tx.exec(`INSERT INTO anchor (hash, ticket_id, message_id, own) VALUES (?, ?, ?, ?) ON CONFLICT `+conflict,
+		idHash(id), ticketID, message, own)
+	return err
+}
+
+// Anchors lists the tickets that hold a Message-ID, at most 8.
+func (tx *Tx) Anchors(id string) ([]Anchor, error) {
+	rows, err := tx.query(`SELECT a.ticket_id, a.own, m.address, m.party, m.people FROM anchor AS a
+		JOIN message AS m ON m.id = a.message_id WHERE a.hash = ? ORDER BY a.ticket_id LIMIT 8`, idHash(id))
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (Anchor, error) {
+		a := Anchor{Party: -1}
+		var party sql.NullInt64
+		var people string
+		err := s.Scan(&a.TicketID, &a.Own, &a.Writer, &party, &people)
+		a.People = lines(people)
+		if party.Valid {
+			a.Party = int(party.Int64)
+		}
+		return a, err
+	})
+}
+
+// FirstMailID is the Message-ID of the first mail that an address wrote on a
+// ticket, or else of the first that it was sent; "" if there is neither. Our
+// References hold it, so that each reader's program keeps one thread.
+func (tx *Tx) FirstMailID(ticketID int64, address string) (id string, err error) {
+	for _, q := range []string{
+		`SELECT mail_id FROM message WHERE ticket_id = ? AND address = ? AND mail_id <> '' ORDER BY id LIMIT 1`,
+		`SELECT mail_id FROM outbox WHERE ticket_id = ? AND recipient = ? AND mail_id <> '' ORDER BY id LIMIT 1`,
+	} {
+		err = tx.row(q, ticketID, address).Scan(&id)
+		if err != sql.ErrNoRows {
+			return id, err
+		}
+	}
+	return "", nil
+}
+
+// LastMailID is the Message-ID of the newest mail of ours that an address was
+// sent on a ticket; "" if there is none.
+func (tx *Tx) LastMailID(ticketID int64, address string) (id string, err error) {
+	err = tx.row(`SELECT mail_id FROM outbox WHERE ticket_id = ? AND recipient = ? AND mail_id <> ''
+		ORDER BY id DESC LIMIT 1`, ticketID, address).Scan(&id)
+	if err == sql.ErrNoRows {
+		return "", nil
+	}
+	return id, err
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"database/sql"
+	"strings"
+)
+
+// Organisation is a customer company.
+type Organisation struct {
+	ID          int64
+	Name        string
+	Language    string
+	Services    []string
+	Manager     string // an agent's address, or ""
+	Domains     []string
+	Integrators []string // addresses or domains
+	Contacts    []Contact
+}
+
+// Contact is a person of an organisation who is mailed.
+type Contact struct {
+	Address, Name, Phone, Role, Language string
+}
+
+// SaveOrganisation stores an organisation's own row with its domains and
+// integrators, replacing what was there under its name; contacts stay.
+func (tx *Tx) SaveOrganisation(o Organisation) error {
+	var id int64
+	err := tx.row(`INSERT INTO organisation (name, language, services, manager) VALUES (?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET language = excluded.language, services = excluded.services,
+		manager = excluded.manager RETURNING id`, o.Name, o.Language, strings.Join(o.Services, "\n"), o.Manager).Scan(&id)
+	if err != nil {
+		return err
+	}
+	for _, q := range []string{`DELETE FROM organisation_domain WHERE organisation_id = ?`,
+		`DELETE FROM organisation_integrator WHERE organisation_id = ?`} {
+		if _, err := tx.exec(q, id); err != nil {
+			return err
+		}
+	}
+	for _, d := range o.Domains {
+		if _, err := tx.exec(`INSERT INTO organisation_domain (domain, organisation_id) VALUES (?, ?)
+			ON CONFLICT (domain) DO UPDATE SET organisation_id = excluded.organisation_id`, strings.ToLower(d), id); err != nil {
+			return err
+		}
+	}
+	for _, w := range o.Integrators {
+		if _, err := tx.exec(`INSERT INTO organisation_integrator (who, organisation_id) VALUES (?, ?)
+			ON CONFLICT DO NOTHING`, strings.ToLower(w), id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SaveContact stores a contact of a named organisation; sql.ErrNoRows if
+// there is no such organisation.
+func (tx *Tx) SaveContact(organisation string, c Contact) error {
+	var id int64
+	if err := tx.row(`SELECT id FROM organisation WHERE name = ?`, organisation).Scan(&id); err != nil {
+		return err
+	}
+	_, err := tx.exec(`INSERT INTO contact (address, organisation_id, name, phone, role, language) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (address, organisation_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
+		role = excluded.role, language = excluded.language`,
+		strings.ToLower(c.Address), id, c.Name, c.Phone, c.Role, c.Language)
+	return err
+}
+
+// Organisations lists all organisations with what belongs to them, by name.
+func (tx *Tx) Organisations() ([]Organisation, error) {
+	rows, err := tx.query(`SELECT id, name, language, services, manager FROM organisation ORDER BY name`)
+	if err != nil {
+		return nil, err
+	}
+	all, err := collect(rows, scanOrganisation)
+	for i := 0; err == nil && i < len(all); i++ {
+		err = tx.fill(&all[i])
+	}
+	return all, err
+}
+
+func scanOrganisation(s scanner) (Organisation, error) {
+	var o Organisation
+	var services string
+	err := s.Scan(&o.ID, &o.Name, &o.Language, &services, &o.Manager)
+	o.Services = lines(services)
+	return o, err
+}
+
+func (tx *Tx) fill(o *Organisation) (err error) {
+	if o.Domains, err = tx.strings(`SELECT domain FROM organisation_domain WHERE organisation_id = ? ORDER BY domain`, o.ID); err != nil {
+		return err
+	}
+	if o.Integrators, err = tx.strings(`SELECT who FROM organisation_integrator WHERE organisation_id = ? ORDER BY who`, o.ID); err != nil {
+		return err
+	}
+	rows, err := tx.query(`SELECT address, name, phone, role, language FROM contact WHERE organisation_id = ? ORDER BY address`, o.ID)
+	if err != nil {
+		return err
+	}
+	o.Contacts, err = collect(rows, func(s scanner) (c Contact, err error) {
+		err = s.Scan(&c.Address, &c.Name, &c.Phone, &c.Role, &c.Language)
+		return c, err
+	})
+	return err
+}
+
+func (tx *Tx) strings(query string, args ...any) ([]string, error) {
+	rows, err := tx.query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (v string, err error) { err = s.Scan(&v); return v, err })
+}
+
+// OrganisationOf is the organisation that an address belongs to, as a contact
+// or by its domain, or nil.
+func (tx *Tx) OrganisationOf(address string) (*Organisation, error) {
+	address = strings.ToLower(address)
+	_, domain, _ := strings.Cut(address, "@")
+	o, err := scanOrganisation(tx.row(`SELECT id, name, language, services, manager FROM organisation WHERE id = coalesce(
+		(SELECT min(organisation_id) FROM contact WHERE address = ?),
+		(SELECT organisation_id FROM organisation_domain WHERE domain = ?))`, address, domain))
+	if err == sql.ErrNoRows {
+		return nil, nil
+	}
+	return &o, err
+}
+
+// IntegratorFor lists the organisations that an address is the integrator
+// of, by address or domain.
+func (tx *Tx) IntegratorFor(address string) ([]Organisation, error) {
+	address = strings.ToLower(address)
+	_, domain, _ := strings.Cut(address, "@")
+	rows, err := tx.query(`SELECT DISTINCT o.id, o.name, o.language, o.services, o.manager FROM organisation AS o
+		JOIN organisation_integrator AS i ON i.organisation_id = o.id WHERE i.who IN (?, ?) ORDER BY o.name`, address, domain)
+	if err != nil {
+		return nil, err
+	}
+	all, err := collect(rows, scanOrganisation)
+	for i := 0; err == nil && i < len(all); i++ {
+		err = tx.fill(&all[i])
+	}
+	return all, err
+}

@@ -1,0 +1,220 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"guichet/mailflow/ticket"
+)
+
+// OutboxState says where a mail to one recipient stands.
+type OutboxState string
+
+// The states of an outbox row. Held waits for somebody's decision.
+const (
+	Queued    OutboxState = "queued"
+	Sending   OutboxState = "sending"
+	Sent      OutboxState = "sent"
+	FailedOut OutboxState = "failed"
+	HeldOut   OutboxState = "held"
+	Cancelled OutboxState = "cancelled"
+)
+
+// Outbox is one mail to one recipient.
+type Outbox struct {
+	ID        int64
+	TicketID  int64 // 0: it belongs to none
+	Desk      string
+	Party     int // ordinal whose reply address it carries; -1: none
+	Kind      ticket.Kind
+	Recipient string
+	State     OutboxState
+	Priority  int // lower leaves first
+	Due       time.Time
+	Tries     int
+	Created   time.Time
+	Reply     string // the relay's last words, or why it is held
+	Args      string // JSON: what composing needs
+	MailID    string
+	Fence     int64
+
+	// The finished mail, once composed.
+	Sender string // of the envelope
+	Header []byte
+	Body   []byte
+	BodyID int64 // a raw row, where the body is large
+}
+
+// Lane is the order key: mails of one ticket to one person leave in order.
+func (o Outbox) Lane() string { return fmt.Sprintf("%d %s", o.TicketID, o.Recipient) }
+
+const outboxColumns = `id, ticket_id, desk, party, kind, recipient, state, priority, due, tries, created, reply, args, mail_id, fence`
+
+func scanOutbox(s scanner) (Outbox, error) {
+	o := Outbox{Party: -1}
+	var ticketID, party sql.NullInt64
+	var due, created micros
+	err := s.Scan(&o.ID, &ticketID, &o.Desk, &party, &o.Kind, &o.Recipient, &o.State, &o.Priority, &due, &o.Tries,
+		&created, &o.Reply, &o.Args, &o.MailID, &o.Fence)
+	o.TicketID, o.Due, o.Created = ticketID.Int64, due.Time(), created.Time()
+	if party.Valid {
+		o.Party = int(party.Int64)
+	}
+	return o, err
+}
+
+// AddOutbox queues a mail, or holds it where o.State says so; its Message-ID
+// is set by [Tx.SetMailID], since it is made of the row's id.
+func (tx *Tx) AddOutbox(o Outbox) (int64, error) {
+	if o.State == "" {
+		o.State = Queued
+	}
+	var party any
+	if o.Party >= 0 {
+		party = o.Party
+	}
+	return tx.insert(`INSERT INTO outbox (ticket_id, desk, party, kind, recipient, lane, state, priority, due, created,
+		reply, args) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		nullable(o.TicketID), o.Desk, party, string(o.Kind), o.Recipient, o.Lane(), string(o.State), o.Priority,
+		o.Due, tx.Now(), o.Reply, o.Args)
+}
+
+// LeaseOutbox takes up to n due rows, the most urgent first, one a lane, and
+// none whose lane has an earlier row that is not sent yet.
+func (tx *Tx) LeaseOutbox(n int, ttl time.Duration) ([]Outbox, error) {
+	rows, err := tx.query(`UPDATE outbox SET state = 'sending', lease_owner = ?, lease_until = ?, fence = fence + 1
+		WHERE id IN (SELECT id FROM outbox AS o WHERE state = 'queued' AND due <= ?
+			AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state IN ('queued', 'sending'))
+			ORDER BY priority, due, id LIMIT ?`+tx.skipLocked()+`) RETURNING `+outboxColumns,
+		tx.db.Node(), tx.Now().Add(ttl), tx.Now(), n)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanOutbox)
+}
+
+// ReclaimOutbox puts rows back whose lease has run out: the process that had
+// them ended. They leave again with the same bytes.
+func (tx *Tx) ReclaimOutbox() (int64, error) {
+	return tx.exec(`UPDATE outbox SET state = 'queued', lease_owner = NULL, lease_until = NULL
+		WHERE state = 'sending' AND lease_until <= ?`, tx.Now())
+}
+
+// StoreMail keeps a composed mail with its row, if the lease still holds.
+func (tx *Tx) StoreMail(o Outbox) (bool, error) {
+	n, err := tx.exec(`UPDATE outbox SET header = ?, body = ?, body_id = ?, sender = ?, mail_id = ?
+		WHERE id = ? AND fence = ? AND state = 'sending'`,
+		o.Header, o.Body, nullable(o.BodyID), o.Sender, o.MailID, o.ID, o.Fence)
+	return n == 1, err
+}
+
+// LoadMail reads what StoreMail kept; Header is nil if there is nothing yet.
+func (tx *Tx) LoadMail(o *Outbox) error {
+	var bodyID sql.NullInt64
+	err := tx.row(`SELECT header, body, body_id, sender, mail_id FROM outbox WHERE id = ?`, o.ID).
+		Scan(&o.Header, &o.Body, &bodyID, &o.Sender, &o.MailID)
+	o.BodyID = bodyID.Int64
+	return err
+}
+
+// FinishOutbox records the outcome of an attempt and says whether the lease
+// still held. A row that is queued again is due at o.Due.
+func (tx *Tx) FinishOutbox(o Outbox) (bool, error) {
+	var sent any
+	if o.State == Sent {
+		sent = tx.Now()
+	}
+	if o.Due.IsZero() {
+		o.Due = tx.Now()
+	}
+	n, err := tx.exec(`UPDATE outbox SET state = ?, reply = ?, due = ?, tries = ?, sent = ?, lease_owner = NULL,
+		lease_until = NULL WHERE id = ? AND fence = ? AND state = 'sending'`,
+		string(o.State), o.Reply, o.Due, o.Tries, sent, o.ID, o.Fence)
+	return n == 1, err
+}
+
+// SetOutbox moves a row by hand from one of the states from to another; it
+// says whether the row was in one of them.
+func (tx *Tx) SetOutbox(id int64, to OutboxState, from ...OutboxState) (bool, error) {
+	args := []any{string(to), tx.Now(), id}
+	marks := make([]string, len(from))
+	for i, f := range from {
+		marks[i], args = "?", append(args, string(f))
+	}
+	n, err := tx.exec(`UPDATE outbox SET state = ?, due = ?, lease_owner = NULL, lease_until = NULL WHERE id = ? AND state IN (`+
+		strings.Join(marks, ", ")+`)`, args...)
+	return n == 1, err
+}
+
+// Release lets a held row out: what held it is not asked again.
+func (tx *Tx) Release(id int64) (bool, error) {
+	n, err := tx.exec(`UPDATE outbox SET state = 'queued', due = ?, reply = ? WHERE id = ? AND state = 'held'`, tx.Now(), Released, id)
+	return n == 1, err
+}
+
+// Released is the reply of a row that somebody let out.
+const Released = "released"
+
+// HoldOutbox takes a leased row out of the queue until somebody decides.
+func (tx *Tx) HoldOutbox(o Outbox, reason string) error {
+	_, err := tx.exec(`UPDATE outbox SET state = 'held', reply = ?, lease_owner = NULL, lease_until = NULL
+		WHERE id = ? AND fence = ? AND state = 'sending'`, reason, o.ID, o.Fence)
+	return err
+}
+
+// OutboxByID reads a row without its mail, or sql.ErrNoRows.
+func (tx *Tx) OutboxByID(id int64) (Outbox, error) {
+	return scanOutbox(tx.row(`SELECT `+outboxColumns+` FROM outbox WHERE id = ?`, id))
+}
+
+// OutboxPage lists up to n rows after an id, oldest first; an empty state
+// means any.
+func (tx *Tx) OutboxPage(state OutboxState, after int64, n int) ([]Outbox, error) {
+	rows, err := tx.query(`SELECT `+outboxColumns+` FROM outbox WHERE id > ? AND (? = '' OR state = ?) ORDER BY id LIMIT ?`,
+		after, string(state), string(state), n)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanOutbox)
+}
+
+// QueuedFor finds the queued row of a kind to a recipient at a desk that is
+// not composed yet, or sql.ErrNoRows.
+func (tx *Tx) QueuedFor(recipient, desk string, kind ticket.Kind) (Outbox, error) {
+	return scanOutbox(tx.row(`SELECT `+outboxColumns+` FROM outbox WHERE recipient = ? AND kind = ? AND state = 'queued'
+		AND desk = ? AND header IS NULL ORDER BY id LIMIT 1`+tx.forUpdate(), recipient, string(kind), desk))
+}
+
+// SetArgs changes what a row that is not composed yet will say.
+func (tx *Tx) SetArgs(id int64, args string) error {
+	_, err := tx.exec(`UPDATE outbox SET args = ? WHERE id = ?`, args, id)
+	return err
+}
+
+// NextOutbox is when the next queued row is due; zero if none is queued.
+func (tx *Tx) NextOutbox() (time.Time, error) {
+	var at micros
+	err := tx.row(`SELECT min(due) FROM outbox WHERE state = 'queued'`).Scan(&at)
+	return at.Time(), err
+}
+
+// OutboxDepth counts queued rows up to limit, for metrics.
+func (tx *Tx) OutboxDepth(limit int) (n int, err error) {
+	err = tx.row(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 'queued' LIMIT ?) AS q`, limit).Scan(&n)
+	return n, err
+}
+
+// HasStopped says whether a mail of the ticket is held.
+func (tx *Tx) HasStopped(ticketID int64) (bool, error) {
+	var n int
+	err := tx.row(`SELECT count(*) FROM outbox WHERE ticket_id = ? AND state = 'held'`, ticketID).Scan(&n)
+	return n > 0, err
+}
+
+// FailSent records that a mail which was taken came back.
+func (tx *Tx) FailSent(id int64, reply string) error {
+	_, err := tx.exec(`UPDATE outbox SET state = 'failed', reply = ? WHERE id = ? AND state IN ('sent', 'failed')`, reply, id)
+	return err
+}

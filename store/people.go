@@ -1,0 +1,189 @@
+package store
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"strings"
+
+	"guichet/mailflow/ticket"
+)
+
+// Party is anyone that a ticket is told to. Agents who are notified have a
+// row too, in the role agent.
+type Party struct {
+	ID        int64
+	TicketID  int64
+	Ordinal   int
+	Role      ticket.Role
+	Address   string // lower case
+	Name      string
+	PersonID  int64
+	AddedBy   string
+	Since     int64 // the first message row that it may see
+	Reachable bool
+	Proven    bool // has shown that the mailbox is theirs
+	Active    bool
+	Link      string // 160 random bits, of its ticket page
+}
+
+const partyColumns = `id, ticket_id, ordinal, role, address, name, person_id, added_by, since, reachable, proven, active, link`
+
+func scanParty(s scanner) (Party, error) {
+	var p Party
+	err := s.Scan(&p.ID, &p.TicketID, &p.Ordinal, &p.Role, &p.Address, &p.Name, &p.PersonID, &p.AddedBy, &p.Since,
+		&p.Reachable, &p.Proven, &p.Active, &p.Link)
+	return p, err
+}
+
+// AddParty gives the ticket a party with the next ordinal, or returns the one
+// that has the address already: then a removed party is back, and an agent or
+// follower takes the role asked for if it is a customer's or integrator's.
+func (tx *Tx) AddParty(p Party) (Party, error) {
+	old, err := tx.PartyByAddress(p.TicketID, p.Address)
+	if err == nil {
+		return tx.readdParty(old, p.Role)
+	}
+	if err != sql.ErrNoRows {
+		return p, err
+	}
+	if p.PersonID, err = tx.Person(p.Address, p.Name); err != nil {
+		return p, err
+	}
+	var link [20]byte
+	rand.Read(link[:])
+	p.Link, p.Reachable, p.Active = hex.EncodeToString(link[:]), true, true
+	if err = tx.row(`SELECT coalesce(max(ordinal), 0) + 1 FROM party WHERE ticket_id = ?`, p.TicketID).Scan(&p.Ordinal); err != nil {
+		return p, err
+	}
+	p.ID, err = tx.insert(`INSERT INTO party (ticket_id, ordinal, role, address, name, person_id, added_by, since,
+		reachable, proven, active, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		p.TicketID, p.Ordinal, string(p.Role), p.Address, p.Name, p.PersonID, p.AddedBy, p.Since,
+		p.Reachable, p.Proven, p.Active, p.Link)
+	return p, err
+}
+
+func (tx *Tx) readdParty(p Party, role ticket.Role) (Party, error) {
+	if role == ticket.Customer || role == ticket.Integrator {
+		p.Role = role
+	}
+	p.Active = true
+	_, err := tx.exec(`UPDATE party SET role = ?, active = 1 WHERE id = ?`, string(p.Role), p.ID)
+	return p, err
+}
+
+// SetRole changes a party's role.
+func (tx *Tx) SetRole(partyID int64, role ticket.Role) error {
+	_, err := tx.exec(`UPDATE party SET role = ? WHERE id = ?`, string(role), partyID)
+	return err
+}
+
+// SetReachable records whether mail to a party arrives.
+func (tx *Tx) SetReachable(ticketID int64, ordinal int, ok bool) error {
+	_, err := tx.exec(`UPDATE party SET reachable = ? WHERE ticket_id = ? AND ordinal = ?`, ok, ticketID, ordinal)
+	return err
+}
+
+// SetProven records that a party has shown that the mailbox is theirs.
+func (tx *Tx) SetProven(partyID int64) error {
+	_, err := tx.exec(`UPDATE party SET proven = 1, reachable = 1 WHERE id = ?`, partyID)
+	return err
+}
+
+// Parties lists all parties of a ticket, agents included, by ordinal.
+func (tx *Tx) Parties(ticketID int64) ([]Party, error) {
+	rows, err := tx.query(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND active = 1 ORDER BY ordinal`, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanParty)
+}
+
+// PartyByAddress finds a party by its address, or sql.ErrNoRows.
+func (tx *Tx) PartyByAddress(ticketID int64, address string) (Party, error) {
+	return scanParty(tx.row(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND address = ?`,
+		ticketID, strings.ToLower(address)))
+}
+
+// PartyByOrdinal finds a party by the ordinal that tokens carry, or
+// sql.ErrNoRows.
+func (tx *Tx) PartyByOrdinal(ticketID int64, ordinal int) (Party, error) {
+	return scanParty(tx.row(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND ordinal = ?`, ticketID, ordinal))
+}
+
+// PartyByLink finds a party by the link of its ticket page, or sql.ErrNoRows.
+func (tx *Tx) PartyByLink(link string) (Party, error) {
+	return scanParty(tx.row(`SELECT `+partyColumns+` FROM party WHERE link = ? AND active = 1`, link))
+}
+
+// Person is the id of the person with that address, made if there is none.
+func (tx *Tx) Person(address, name string) (id int64, err error) {
+	address = strings.ToLower(address)
+	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, address).Scan(&id)
+	if err != sql.ErrNoRows {
+		return id, err
+	}
+	if id, err = tx.insert(`INSERT INTO person (name) VALUES (?) RETURNING id`, name); err != nil {
+		return 0, err
+	}
+	n, err := tx.exec(`INSERT INTO address (address, person_id) VALUES (?, ?) ON CONFLICT DO NOTHING`, address, id)
+	if err != nil || n == 1 {
+		return id, err
+	}
+	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, address).Scan(&id)
+	return id, err
+}
+
+// PersonOf is the id of the person with that address, or 0.
+func (tx *Tx) PersonOf(address string) (id int64, err error) {
+	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, strings.ToLower(address)).Scan(&id)
+	if err == sql.ErrNoRows {
+		return 0, nil
+	}
+	return id, err
+}
+
+// AddAlias makes the address one of the person's.
+func (tx *Tx) AddAlias(address string, personID int64) error {
+	_, err := tx.exec(`INSERT INTO address (address, person_id) VALUES (?, ?)
+		ON CONFLICT (address) DO UPDATE SET person_id = excluded.person_id`, strings.ToLower(address), personID)
+	return err
+}
+
+// Language is what is known of the language of a reader: the person's own,
+// the contact's, the organisation's, or "".
+func (tx *Tx) Language(address string) (lang string, err error) {
+	address = strings.ToLower(address)
+	for _, q := range []string{
+		`SELECT p.language FROM person AS p JOIN address AS a ON a.person_id = p.id WHERE a.address = ?`,
+		`SELECT language FROM contact WHERE address = ? ORDER BY organisation_id LIMIT 1`,
+	} {
+		if err = tx.row(q, address).Scan(&lang); err == nil && lang != "" {
+			return lang, nil
+		}
+		if err != nil && err != sql.ErrNoRows {
+			return "", err
+		}
+	}
+	org, err := tx.OrganisationOf(address)
+	if err != nil || org == nil {
+		return "", err
+	}
+	return org.Language, nil
+}
+
+// SetLanguage remembers a person's language.
+func (tx *Tx) SetLanguage(address, lang string) error {
+	_, err := tx.exec(`UPDATE person SET language = ? WHERE id = (SELECT person_id FROM address WHERE address = ?)`,
+		lang, strings.ToLower(address))
+	return err
+}
+
+// MaySee says whether a party may read a message: parties the public ones
+// since they became one, agents also notes and what waits.
+func (p Party) MaySee(m Message) bool {
+	if p.Role == ticket.Agent {
+		return m.Visibility != Record
+	}
+	return m.Visibility == Public && m.ID >= p.Since
+}

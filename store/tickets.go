@@ -1,0 +1,161 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+	"time"
+
+	"guichet/mailflow/ticket"
+)
+
+const ticketColumns = `id, version, number, desk, state, closed, subject, assignee, category, urgency, created, updated,
+	closed_at, deadline, next, reminders, warned, waiting, resolution, merged_into`
+
+func scanTicket(s scanner) (ticket.Ticket, error) {
+	var t ticket.Ticket
+	var number sql.NullString
+	var created, updated, closedAt, deadline micros
+	err := s.Scan(&t.ID, &t.Version, &number, &t.Desk, &t.State, &t.Closed, &t.Subject, &t.Assignee, &t.Category, &t.Urgency,
+		&created, &updated, &closedAt, &deadline, &t.Next, &t.Reminders, &t.Warned, &t.Waiting, &t.Resolution, &t.MergedInto)
+	t.Number = number.String
+	t.Created, t.Updated, t.ClosedAt, t.Deadline = created.Time(), updated.Time(), closedAt.Time(), deadline.Time()
+	return t, err
+}
+
+// AddTicket stores a new ticket and gives its row id. opener is the
+// Message-ID of the mail that began it, or "".
+func (tx *Tx) AddTicket(t ticket.Ticket, opener string) (int64, error) {
+	return tx.insert(`INSERT INTO ticket (version, number, desk, state, closed, subject, assignee, category, urgency,
+		created, updated, closed_at, deadline, next, reminders, warned, waiting, resolution, merged_into, opener)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		t.Version, nullString(t.Number), t.Desk, string(t.State), string(t.Closed), t.Subject, t.Assignee, t.Category, t.Urgency,
+		t.Created, t.Updated, t.ClosedAt, t.Deadline, string(t.Next), t.Reminders, t.Warned, t.Waiting, t.Resolution,
+		t.MergedInto, opener)
+}
+
+// SaveTicket stores a changed ticket.
+func (tx *Tx) SaveTicket(t ticket.Ticket) error {
+	n, err := tx.exec(`UPDATE ticket SET version = ?, number = ?, desk = ?, state = ?, closed = ?, subject = ?,
+		assignee = ?, category = ?, urgency = ?, updated = ?, closed_at = ?, deadline = ?, next = ?, reminders = ?,
+		warned = ?, waiting = ?, resolution = ?, merged_into = ? WHERE id = ?`,
+		t.Version, nullString(t.Number), t.Desk, string(t.State), string(t.Closed), t.Subject,
+		t.Assignee, t.Category, t.Urgency, t.Updated, t.ClosedAt, t.Deadline, string(t.Next), t.Reminders,
+		t.Warned, t.Waiting, t.Resolution, t.MergedInto, t.ID)
+	if err == nil && n != 1 {
+		return fmt.Errorf("save ticket %d: no such row", t.ID)
+	}
+	return err
+}
+
+// LockTicket reads a ticket for change: on PostgreSQL its row stays locked to
+// the end of the transaction. sql.ErrNoRows if there is none.
+func (tx *Tx) LockTicket(id int64) (ticket.Ticket, error) {
+	return scanTicket(tx.row(`SELECT `+ticketColumns+` FROM ticket WHERE id = ?`+tx.forUpdate(), id))
+}
+
+// TicketByID reads a ticket, or sql.ErrNoRows.
+func (tx *Tx) TicketByID(id int64) (ticket.Ticket, error) {
+	return scanTicket(tx.row(`SELECT `+ticketColumns+` FROM ticket WHERE id = ?`, id))
+}
+
+// TicketByNumber reads a ticket by its number, whatever the letter case, or
+// sql.ErrNoRows.
+func (tx *Tx) TicketByNumber(number string) (ticket.Ticket, error) {
+	return scanTicket(tx.row(`SELECT `+ticketColumns+` FROM ticket WHERE number = ?`, number))
+}
+
+// Opener is the Message-ID of the mail that began a ticket, or "".
+func (tx *Tx) Opener(id int64) (opener string, err error) {
+	err = tx.row(`SELECT opener FROM ticket WHERE id = ?`, id).Scan(&opener)
+	return opener, err
+}
+
+// TicketPage lists up to n tickets after a row id, in the order of their row
+// ids; an empty desk or state means any.
+func (tx *Tx) TicketPage(desk string, state ticket.State, after int64, n int) ([]ticket.Ticket, error) {
+	rows, err := tx.query(`SELECT `+ticketColumns+` FROM ticket WHERE id > ? AND (? = '' OR desk = ?)
+		AND (? = '' OR state = ?) ORDER BY id LIMIT ?`, after, desk, desk, string(state), string(state), n)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanTicket)
+}
+
+// DueTickets lists up to n tickets whose deadline has come, the oldest first.
+// The clock of a ticket stands still while one of its mails waits for an
+// agent or is held.
+func (tx *Tx) DueTickets(n int) ([]int64, error) {
+	rows, err := tx.query(`SELECT id FROM ticket WHERE deadline <= ? AND waiting = 0 AND NOT EXISTS
+		(SELECT 1 FROM outbox WHERE outbox.ticket_id = ticket.id AND outbox.state = 'held')
+		ORDER BY deadline, id LIMIT ?`, tx.Now(), n)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (id int64, err error) { err = s.Scan(&id); return id, err })
+}
+
+// NextDeadline is the earliest deadline of all tickets; zero if there is none.
+func (tx *Tx) NextDeadline() (time.Time, error) {
+	var at micros
+	err := tx.row(`SELECT min(deadline) FROM ticket WHERE deadline IS NOT NULL`).Scan(&at)
+	return at.Time(), err
+}
+
+// NextNumber counts one further on the named counter, from 1.
+func (tx *Tx) NextNumber(name string) (n int64, err error) {
+	err = tx.row(`INSERT INTO counter (name, value) VALUES (?, 1)
+		ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value`, name).Scan(&n)
+	return n, err
+}
+
+// LinkTickets records that two tickets belong together, once.
+func (tx *Tx) LinkTickets(a, b int64, reason string) error {
+	for _, pair := range [][2]int64{{a, b}, {b, a}} {
+		if _, err := tx.exec(`INSERT INTO ticket_link (ticket_id, other_id, reason) VALUES (?, ?, ?)
+			ON CONFLICT DO NOTHING`, pair[0], pair[1], reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HistoryEntry is one row of a ticket's history: codes, never sentences.
+type HistoryEntry struct {
+	At       time.Time
+	Actor    string
+	Role     ticket.Role
+	Event    ticket.EventType
+	From, To ticket.State
+	MailID   string
+	Reason   string
+}
+
+// AddEvent writes one line of history.
+func (tx *Tx) AddEvent(ticketID int64, h HistoryEntry) error {
+	_, err := tx.exec(`INSERT INTO event (ticket_id, at, actor, role, type, from_state, to_state, mail_id, reason)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, ticketID, h.At, h.Actor, string(h.Role), string(h.Event),
+		string(h.From), string(h.To), h.MailID, h.Reason)
+	return err
+}
+
+// History lists what happened to a ticket, oldest first.
+func (tx *Tx) History(ticketID int64) ([]HistoryEntry, error) {
+	rows, err := tx.query(`SELECT at, actor, role, type, from_state, to_state, mail_id, reason FROM event
+		WHERE ticket_id = ? ORDER BY id`, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (h HistoryEntry, err error) {
+		var at micros
+		err = s.Scan(&at, &h.Actor, &h.Role, &h.Event, &h.From, &h.To, &h.MailID, &h.Reason)
+		h.At = at.Time()
+		return h, err
+	})
+}
+
+func nullString(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

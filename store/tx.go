@@ -1,0 +1,187 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Tx is one transaction, given to the function of [DB.View] or [DB.Update]
+// and dead when that returns. It is used by one goroutine.
+//
+// After a statement failed the transaction is lost, as PostgreSQL has it:
+// every further statement fails, and so does Update even if its function
+// returns nil. A row that is not there ([sql.ErrNoRows]) is no failure.
+type Tx struct {
+	db  *DB
+	ctx context.Context // of the statements; a Tx lives no longer than one call
+	on  runner
+	now time.Time
+
+	open  *sql.Rows // the last rows handed out, perhaps still being read
+	lost  error     // the statement that failed
+	alive func() error
+	wrote bool  // something other than a SELECT ran
+	bytes int64 // of arguments given to it
+	after []func()
+}
+
+// runner is what *sql.Conn and *sql.Tx have in common.
+type runner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Now is the time of the transaction: UTC, whole microseconds, the same at
+// every call.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// Engine is "sqlite" or "postgres".
+func (tx *Tx) Engine() string { return tx.db.Engine() }
+
+// AfterCommit has fn run once after the transaction was committed, on the
+// goroutine that called Update and before that returns; never if it was not,
+// or if its outcome is unknown. It is for waking others, who look for
+// themselves: a process may end between the commit and fn.
+func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
+
+// exec runs a statement and returns the number of rows that it changed.
+func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	if err := tx.prepare(query, args); err != nil {
+		return 0, err
+	}
+	res, err := tx.on.ExecContext(tx.ctx, tx.db.dialect.sql(query), args...)
+	if err != nil {
+		return 0, tx.lose(err)
+	}
+	return res.RowsAffected()
+}
+
+// query runs a statement that returns rows. They are read to their end, or
+// closed, before the next statement of the transaction: PostgreSQL cannot do
+// two things at once on a connection. Forgetting it panics on both engines.
+func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
+	if err := tx.prepare(query, args); err != nil {
+		return nil, err
+	}
+	rows, err := tx.on.QueryContext(tx.ctx, tx.db.dialect.sql(query), args...)
+	if err != nil {
+		return nil, tx.lose(err)
+	}
+	tx.open = rows
+	return rows, nil
+}
+
+// row runs a statement that returns at most one row. It must be scanned:
+// a connection stays with a row that never was.
+func (tx *Tx) row(query string, args ...any) *sql.Row {
+	if err := tx.prepare(query, args); err != nil {
+		return tx.failedRow(err)
+	}
+	row := tx.on.QueryRowContext(tx.ctx, tx.db.dialect.sql(query), args...)
+	if err := row.Err(); err != nil {
+		tx.lose(err)
+	}
+	return row
+}
+
+// insert runs a statement that ends in RETURNING id and returns that id, or
+// sql.ErrNoRows if ON CONFLICT DO NOTHING did nothing.
+func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
+	err = tx.row(query, args...).Scan(&id)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, tx.lose(err)
+	}
+	return id, err
+}
+
+// prepare readies the transaction and, in place, the arguments for a
+// statement.
+func (tx *Tx) prepare(query string, args []any) error {
+	if tx.lost != nil {
+		return tx.lost
+	}
+	if tx.reading() {
+		panic("store: a statement while the rows of the one before are open: " + query)
+	}
+	if tx.alive != nil {
+		if err := tx.alive(); err != nil {
+			return tx.lose(err)
+		}
+	}
+	n, err := clean(args)
+	if err != nil {
+		return tx.lose(fmt.Errorf("argument of %s: %w", query, err))
+	}
+	if !isSelect(query) {
+		tx.wrote = true
+		tx.bytes += n
+	}
+	return nil
+}
+
+// isSelect reports whether the statement can only read. In doubt it says no.
+func isSelect(query string) bool {
+	q := strings.TrimLeft(query, " \t\r\n")
+	return len(q) > 6 && strings.EqualFold(q[:6], "select")
+}
+
+// reading reports whether the rows handed out last are still open. Columns
+// fails on closed rows, and nothing else tells.
+func (tx *Tx) reading() bool {
+	if tx.open == nil {
+		return false
+	}
+	if _, err := tx.open.Columns(); err == nil {
+		return true
+	}
+	tx.open = nil
+	return false
+}
+
+// lose marks the transaction as lost by err.
+func (tx *Tx) lose(err error) error {
+	err = classify(err)
+	if tx.lost == nil {
+		tx.lost = err
+	}
+	return err
+}
+
+// end closes what fn left open and turns what it returned into the outcome.
+func (tx *Tx) end(err error) error {
+	if tx.open != nil {
+		tx.open.Close()
+		tx.open = nil
+	}
+	if err == nil && tx.lost != nil {
+		return fmt.Errorf("update went on after a statement failed: %w", tx.lost)
+	}
+	return classify(err)
+}
+
+// failedRow returns a row whose Scan fails with err. A sql.Row cannot be made
+// elsewhere, so a query under a context that ended with that error makes it.
+func (tx *Tx) failedRow(err error) *sql.Row {
+	return tx.on.QueryRowContext(failedContext{tx.ctx, err}, "SELECT 1")
+}
+
+// failedContext is a context that ended with a given error.
+type failedContext struct {
+	context.Context
+	err error
+}
+
+func (c failedContext) Err() error { return c.err }
+
+func (c failedContext) Done() <-chan struct{} { return closedChan }
+
+var closedChan = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()

@@ -1,0 +1,355 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+)
+
+// A group of updates is committed when it has this many, or has been given
+// this many bytes to write, or when nobody waits. The bytes bound how long a
+// commit holds up the others.
+const (
+	groupUpdates = 64
+	groupBytes   = 1 << 20
+)
+
+// writer is the one goroutine that writes to SQLite.
+//
+// It commits the updates that wait together: they run in turn in one
+// transaction, without savepoints, and are answered after its commit. SQLite
+// ends the whole transaction when the disk is full or a statement is
+// interrupted, savepoints included, so if anything goes wrong the group is
+// rolled back and each of its updates is run again in a transaction of its
+// own: only the culprit gets its error, and nobody was told success before.
+type writer struct {
+	db   *DB
+	conn *sql.Conn // used by the writing goroutine alone
+	gate sync.Mutex
+	// gate is held for the time of a transaction, and by the checkpoint that
+	// resets the WAL.
+
+	mu      sync.Mutex
+	queue   []*job // waiting, oldest first
+	closed  bool
+	wake    chan struct{} // holds one: there may be something in the queue
+	stopped chan struct{} // closed when the goroutine has ended
+
+	// Of the writing goroutine, kept here for when fn ends that goroutine.
+	group   []*job // run in the open transaction, not answered
+	alone   []*job // of a group that failed, to be run singly
+	running *job
+}
+
+// job is one call of Update.
+type job struct {
+	ctx   context.Context
+	fn    func(*Tx) error
+	state atomic.Int32 // jobWaiting -> jobTaken or jobGone
+	tx    *Tx          // of the last run
+	err   error        // set before done is closed
+	done  chan struct{}
+}
+
+const (
+	jobWaiting int32 = iota
+	jobTaken         // the writer has it: the caller waits for the outcome
+	jobGone          // the caller gave up: the writer leaves it
+)
+
+func startWriter(ctx context.Context, db *DB) (*writer, error) {
+	conn, err := db.lite.writePool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{db: db, conn: conn, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	go w.loop()
+	return w, nil
+}
+
+// update queues fn and waits for its outcome.
+func (w *writer) update(ctx context.Context, fn func(*Tx) error) ([]func(), error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	if err := w.push(j); err != nil {
+		return nil, err
+	}
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+		if j.state.CompareAndSwap(jobWaiting, jobGone) {
+			return nil, ctx.Err()
+		}
+		// fn may be running, and writes to the caller's variables.
+		<-j.done
+	}
+	if j.err != nil {
+		return nil, j.err
+	}
+	return j.tx.after, nil
+}
+
+func (w *writer) push(j *job) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	w.queue = append(w.queue, j)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// take returns the oldest job whose caller still waits, nil if there is none,
+// and whether there will be one.
+func (w *writer) take() (j *job, more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.queue) > 0 {
+		j, w.queue[0] = w.queue[0], nil
+		w.queue = w.queue[1:]
+		if j.state.CompareAndSwap(jobWaiting, jobTaken) {
+			return j, true
+		}
+	}
+	return nil, !w.closed
+}
+
+// stop refuses new updates, waits until those in the queue are answered, and
+// returns the connection.
+func (w *writer) stop() error {
+	w.mu.Lock()
+	w.closed = true
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	w.mu.Unlock()
+	<-w.stopped
+	return w.conn.Close()
+}
+
+// loop runs until the writer is closed and its queue empty.
+func (w *writer) loop() {
+	over := false
+	defer func() {
+		if over {
+			close(w.stopped)
+			return
+		}
+		// fn ended this goroutine, which cannot be prevented.
+		w.afterExit()
+		go w.loop()
+	}()
+	w.runAlone()
+	for {
+		j, more := w.take()
+		switch {
+		case j != nil:
+			w.runGroup(j)
+			w.runAlone()
+		case more:
+			<-w.wake
+		default:
+			over = true
+			return
+		}
+	}
+}
+
+// afterExit answers the update that ended the writing goroutine and leaves
+// the others of its group to be run singly.
+func (w *writer) afterExit() {
+	culprit := w.running
+	w.running = nil
+	for _, j := range w.group {
+		if j != culprit {
+			w.alone = append(w.alone, j)
+		}
+	}
+	w.group = nil
+	if culprit != nil {
+		culprit.tx.end(nil)
+		culprit.answer(errors.Join(errExited, w.rollback()))
+	}
+}
+
+// runGroup runs first, and what waits, in one transaction.
+func (w *writer) runGroup(first *job) {
+	w.gate.Lock()
+	defer w.gate.Unlock()
+	if err := w.begin(); err != nil {
+		w.refuse(first, err)
+		return
+	}
+	w.group = append(w.group[:0], first)
+	bytes, spoilt := int64(0), false
+	for j := first; j != nil; {
+		spoilt = !w.run(j)
+		bytes += j.tx.bytes
+		if spoilt || len(w.group) == groupUpdates || bytes >= groupBytes {
+			break
+		}
+		if j, _ = w.take(); j != nil {
+			w.group = append(w.group, j)
+		}
+	}
+	w.endGroup(spoilt, bytes)
+}
+
+// endGroup commits the group and answers it, or rolls it back and leaves it
+// to be run singly.
+func (w *writer) endGroup(spoilt bool, bytes int64) {
+	var err error
+	if spoilt {
+		err = w.rollback()
+	} else {
+		err = w.commit()
+	}
+	if spoilt && len(w.group) == 1 && err == nil {
+		err = w.group[0].err // it was alone already
+	}
+	switch {
+	case !spoilt && err == nil:
+		w.db.lite.checkpoints.wrote(len(w.group), bytes)
+		fallthrough
+	case errors.Is(err, ErrIO), len(w.group) == 1:
+		for _, j := range w.group {
+			j.answer(err)
+		}
+	default:
+		w.alone = append(w.alone, w.group...)
+	}
+	clear(w.group)
+	w.group = w.group[:0]
+}
+
+// run runs one update of the group. It reports whether the group can go on:
+// after an update that failed before it wrote anything it can, and that
+// update is answered with the others, for it may have failed because of what
+// they did.
+func (w *writer) run(j *job) bool {
+	j.err = nil
+	if err := j.ctx.Err(); err != nil {
+		j.tx, j.err = &Tx{}, err
+		return true
+	}
+	w.call(j)
+	if w.db.noticed(j.err) != nil {
+		return !j.tx.wrote && j.tx.lost == nil && w.alive() == nil
+	}
+	j.err = w.alive()
+	return j.err == nil
+}
+
+// call runs the update's function and sets j.err.
+func (w *writer) call(j *job) {
+	j.tx = w.db.newTx(context.Background(), w.conn)
+	j.tx.alive = w.alive
+	w.running = j
+	defer func() {
+		if v := recover(); v != nil {
+			j.err = &PanicError{v, debug.Stack()}
+			j.tx.end(nil)
+			w.running = nil
+		}
+	}()
+	j.err = j.tx.end(j.fn(j.tx))
+	w.running = nil
+}
+
+// runAlone runs what a failed group left, each in its own transaction.
+func (w *writer) runAlone() {
+	for len(w.alone) > 0 {
+		j := w.alone[0]
+		w.alone = w.alone[1:]
+		w.runOne(j)
+	}
+	w.alone = nil
+}
+
+func (w *writer) runOne(j *job) {
+	w.gate.Lock()
+	defer w.gate.Unlock()
+	if err := w.begin(); err != nil {
+		j.answer(err)
+		return
+	}
+	w.group = append(w.group[:0], j)
+	w.endGroup(!w.run(j), j.tx.bytes)
+}
+
+// begin opens the transaction.
+func (w *writer) begin() error {
+	if err := w.db.Failure(); err != nil {
+		return err
+	}
+	_, err := w.conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) {
+		err = fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	return w.db.noticed(classify(err))
+}
+
+// commit makes the transaction durable: the one place where SQLite does.
+func (w *writer) commit() error {
+	if _, err := w.conn.ExecContext(context.Background(), "COMMIT"); err != nil {
+		return errors.Join(w.db.noticed(classify(err)), w.rollback())
+	}
+	return nil
+}
+
+// rollback ends the transaction if SQLite has not done so itself. If that
+// cannot be done the connection is of no more use, nor the DB.
+func (w *writer) rollback() error {
+	if w.alive() != nil {
+		return nil
+	}
+	if _, err := w.conn.ExecContext(context.Background(), "ROLLBACK"); err != nil {
+		return w.db.noticed(fmt.Errorf("%w: roll back: %w", ErrIO, err))
+	}
+	return nil
+}
+
+var errGone = errors.New("SQLite rolled back the whole transaction")
+
+// alive returns errGone if there is no transaction: a statement would then be
+// committed by itself.
+func (w *writer) alive() error {
+	gone := false
+	err := w.conn.Raw(func(c any) error {
+		gone = c.(interface{ AutoCommit() bool }).AutoCommit()
+		return nil
+	})
+	if err == nil && gone {
+		err = errGone
+	}
+	return err
+}
+
+// refuse answers first and all that wait: they would each wait as long for
+// the same lock.
+func (w *writer) refuse(first *job, err error) {
+	for j := first; j != nil; j, _ = w.take() {
+		j.answer(err)
+	}
+}
+
+// answer tells the caller the outcome; a clean failure of a run (see run)
+// outlives a commit.
+func (j *job) answer(err error) {
+	if err != nil || j.err == nil {
+		j.err = err
+	}
+	close(j.done)
+}

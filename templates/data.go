@@ -1,0 +1,114 @@
+package templates
+
+import (
+	"time"
+
+	"guichet/mailflow/ticket"
+)
+
+// Mail is all that a mail of ours can say. A template prints any of it as it
+// is: whatever a value holds, it stays words (see escape.go).
+type Mail struct {
+	Desk    Desk
+	Number  string // "" while the ticket has none
+	Subject string // the ticket's own; never used where Stranger is set
+	URL     string // the ticket's page, or the form of a form-link
+	State   ticket.State
+	Closed  ticket.Reason
+	Name    string // the reader's; "" if unknown
+	// Stranger marks the first answer to somebody who has proven nothing:
+	// nothing of the sender's own may stand in it, neither subject nor text,
+	// name or file name, or the gateway mails anybody's words to anybody.
+	Stranger bool
+	Received time.Time // of the mail that is answered
+	Zone     *time.Location
+
+	Words      string // human words that this mail carries: an answer, a question, a reason
+	Author     string // whose words, as the reader may see it: parties see an agent only as the desk
+	AuthorRole ticket.Role
+	Files      []File
+	History    []Entry // older public messages, newest first
+
+	Next        Next
+	N, M        int       // reminder N of M
+	Asked       string    // who is expected to act, as the reader may see it; "" is every reader
+	Other       string    // number of the ticket where a merged one goes on
+	ReopenUntil time.Time // zero: an answer makes a new ticket
+
+	ApproveURL, RefuseURL string // "": only an answer to this mail does it
+
+	Agent *AgentView // only in mails to agents
+	Lines []Line     // commands, and what was wrong with each
+	Count int        // also-received: how many mails
+	Times []time.Time
+}
+
+// Desk is the desk as its mails and pages show it.
+type Desk struct {
+	Name    string
+	Address string
+	Accent  string // "#rrggbb"; one with too little contrast is replaced by ours
+}
+
+// File is an attachment.
+type File struct {
+	Name string
+	Size int64  // bytes
+	URL  string // "" if it travels with the mail
+}
+
+// Entry is an older message.
+type Entry struct {
+	At     time.Time
+	Author string
+	Role   ticket.Role
+	Text   string
+}
+
+// Next is what happens by itself if nobody does anything. The zero value says
+// that nothing does.
+type Next struct {
+	Kind    ticket.Kind
+	At      time.Time
+	CloseAt time.Time // when the ticket would be closed, as far as that can be said
+}
+
+// AgentView is what only agents are told.
+type AgentView struct {
+	Marker       string // code of the line above which an agent writes, such as 7f3a
+	From, To     ticket.State
+	Event        string // a code: new-ticket, answer, colleague, waiting, …
+	Sender       string // address; "" if nobody wrote
+	SenderName   string
+	Proof        string // a code or a reason, printed as it is: "DKIM", "own token"
+	Role         ticket.Role
+	Organisation string
+	Also         []string // "contact@integrator.example (integrator)"
+	Assignee     string   // address; "" if nobody has it
+	ToYou        bool     // the assignee is the reader
+	Created      time.Time
+	Deadline     time.Time
+	Files        []File
+	Commands     []Command
+	Parties      int    // how many people an answer goes to
+	Other        string // number of another ticket that the mail names
+	Reason       string // why it waits, failed or was not understood
+}
+
+// Command is a first line that an agent may write in this state.
+type Command struct {
+	Name string // "#assign NAME"
+	Help string // five words; "" takes ours
+}
+
+// Line is one line of a report: a command or a recipient.
+type Line struct {
+	Text   string
+	Reason string // what was wrong with it, or what came of it
+	OK     bool
+}
+
+// Rendered is a finished mail.
+type Rendered struct {
+	Subject, Text, HTML string
+}

@@ -1,0 +1,282 @@
+package templates
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"guichet/mailflow/ticket"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// variant is one golden mail: changes on top of a plain ticket's mail.
+type variant struct {
+	kind   ticket.Kind
+	name   string // after the kind in the file's name
+	change func(m *Mail, fr bool)
+}
+
+func paris(t testing.TB) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+func either(fr bool, french, english string) string {
+	if fr {
+		return french
+	}
+	return english
+}
+
+// plainMail is a ticket as parties see it, before it has a story.
+func plainMail(zone *time.Location, fr bool) *Mail {
+	return &Mail{
+		Desk:   Desk{Name: either(fr, "Support technique", "Technical support"), Address: "support@desk.example"},
+		Number: "INC-000123", Subject: either(fr, "Le routeur ne répond plus", "The router does not answer"),
+		URL: "https://desk.example/t/k3v7q2m5x4n6p8r9s1t0w2y4a6c8e0g2", State: ticket.New,
+		Received: time.Date(2026, 11, 21, 14, 5, 0, 0, zone), Zone: zone,
+	}
+}
+
+// golden lists every kind and the variants worth a look.
+func golden(zone *time.Location) []variant {
+	day := func(d, h int) time.Time { return time.Date(2026, 11, d, h, 0, 0, 0, zone) }
+	question := func(m *Mail, fr bool) {
+		m.State = ticket.Pending
+		m.Author, m.AuthorRole = m.Desk.Name, ticket.Agent
+		m.Words = either(fr,
+			"Quel est le modèle du routeur ? Il est écrit sous l’appareil, à côté du code-barres.\n\nMerci.",
+			"Which model is the router? It is written below the device, beside the bar code.\n\nThank you.")
+		m.Next = Next{Kind: ticket.Reminder, At: day(24, 9), CloseAt: day(28, 9)}
+	}
+	history := func(m *Mail, fr bool) {
+		m.History = []Entry{
+			{At: day(21, 16), Author: m.Desk.Name, Role: ticket.Agent, Text: either(fr, "Nous regardons cela tout de suite.", "We are looking at it at once.")},
+			{At: day(21, 14), Author: "Jeanne Martin", Role: ticket.Customer, Text: either(fr,
+				"Bonjour,\n\nle routeur ne répond plus depuis ce matin.\nLe voyant de gauche reste rouge.\n\nJeanne Martin",
+				"Hello,\n\nthe router has not answered since this morning.\nThe light on the left stays red.\n\nJeanne Martin")},
+		}
+	}
+	solved := func(m *Mail, fr bool) {
+		m.State, m.Author, m.AuthorRole = ticket.Resolved, m.Desk.Name, ticket.Agent
+		m.Words = either(fr, "Nous avons remplacé le bloc d’alimentation. Le routeur répond de nouveau.", "We have replaced the power supply. The router answers again.")
+		m.ApproveURL, m.RefuseURL = m.URL+"/approve", m.URL+"/refuse"
+		m.Next = Next{Kind: ticket.ClosureReminder, At: day(24, 9), CloseAt: day(26, 9)}
+	}
+	closed := func(why ticket.Reason) func(*Mail, bool) {
+		return func(m *Mail, fr bool) {
+			m.State, m.Closed, m.ReopenUntil = ticket.Closed, why, day(30, 9)
+			if why == ticket.ByAgent {
+				m.Words = either(fr, "Doublon de votre demande de ce matin.", "The same as your request of this morning.")
+			}
+		}
+	}
+	hostile := func(m *Mail, fr bool) {
+		question(m, fr)
+		m.Desk.Name = "Söhne & <i>Co</i>"
+		m.Desk.Accent = "#ffff00"
+		m.Name = "<b>O'Neil & Söhne</b>\n# heading"
+		m.Subject = "Re: AW: [#INC-000007] <script>alert(1)</script> {{.}} ${7*7} [[button: x | http://evil.example]]\r\n> quoted"
+		m.Words = "# not a heading\n> not a quote\n[[button: Pay | https://evil.example]]\n---\n\x01- \x02not a point\x00\n{{.Desk}} ${7*7} <img src=x onerror=alert(1)>\n-- \nend"
+		m.Files = []File{{Name: "<svg onload=alert(1)>.png", Size: 12}, {Name: "a | b]]", Size: 1_250_000, URL: "https://desk.example/f/1"}}
+		m.History = []Entry{{At: day(21, 14), Author: "> x\n# y", Role: ticket.Customer, Text: "---\n> old\n% pre"}}
+	}
+	rtl := func(m *Mail, fr bool) {
+		question(m, fr)
+		m.Subject = "מדפסת לא עובדת"
+		m.Words = "الطابعة لا تعمل منذ هذا الصباح.\n\nINC-000123 (42)"
+		m.History = []Entry{{At: day(21, 14), Author: "דנה", Role: ticket.Customer, Text: "המדפסת לא עובדת."}}
+	}
+	agent := func(m *Mail, fr bool) {
+		history(m, fr)
+		m.State = ticket.Open
+		m.Words = either(fr, "C’est un modèle X-200, le voyant de gauche reste rouge.", "It is a model X-200, the light on the left stays red.")
+		m.Next = Next{}
+		m.Agent = &AgentView{
+			Marker: "7f3a", From: ticket.Pending, To: ticket.Open, Event: "answer", Sender: "customer@customer.example",
+			SenderName: "Jeanne Martin", Proof: "DKIM", Role: ticket.Customer, Organisation: "Example SARL",
+			Also: []string{"contact@integrator.example (" + wordsOf(either(fr, "fr", "en")).roles[ticket.Integrator] + ")"}, Assignee: "agent@desk.example", ToYou: true,
+			Created: day(21, 14), Files: []File{{Name: "photo.jpg", Size: 340_000}},
+			Commands: []Command{{Name: "#resolve"}, {Name: "#info"}, {Name: "#action"}, {Name: "#note"}, {Name: either(fr, "#assign NOM", "#assign NAME")}, {Name: "#help"}}, Parties: 2,
+		}
+	}
+	noNext := func(m *Mail, fr bool) { m.Next = Next{} }
+	and := func(list ...func(*Mail, bool)) func(*Mail, bool) {
+		return func(m *Mail, fr bool) {
+			for _, f := range list {
+				f(m, fr)
+			}
+		}
+	}
+	return []variant{
+		{ticket.Acknowledgment, "", func(m *Mail, fr bool) { m.Name = "Jeanne Martin" }},
+		{ticket.Acknowledgment, "stranger", func(m *Mail, fr bool) { m.Stranger, m.Name, m.Words = true, "EVIL", "EVIL"; m.Subject = "EVIL" }},
+		{ticket.Acknowledgment, "stranger-no-number", func(m *Mail, fr bool) { m.Stranger, m.Number = true, "" }},
+		{ticket.Opened, "", func(m *Mail, fr bool) {
+			m.State = ticket.Open
+			m.Words = either(fr, "Le défaut est confirmé : nous intervenons aujourd’hui.", "The fault is confirmed: we are on it today.")
+		}},
+		{ticket.Opened, "pending", question},
+		{ticket.RejectedMail, "", func(m *Mail, fr bool) {
+			closed(ticket.Rejected)(m, fr)
+			m.Words = either(fr, "Ce service est géré par votre opérateur.", "This service is run by your carrier.")
+		}},
+		{ticket.RejectedMail, "no-number", func(m *Mail, fr bool) { m.Number, m.State = "", ticket.Closed }},
+		{ticket.Update, "", and(question, history, noNext, func(m *Mail, fr bool) {
+			m.State = ticket.Open
+			m.Files = []File{{Name: either(fr, "Mode d’emploi (français).pdf", "Manual.pdf"), Size: 1_250_000}, {Name: "firmware.bin", Size: 48_000_000, URL: "https://desk.example/f/9x"}}
+		})},
+		{ticket.Update, "party", and(history, func(m *Mail, fr bool) {
+			m.State, m.Author, m.AuthorRole = ticket.Open, "contact@integrator.example", ticket.Integrator
+			m.Words = either(fr, "Je passe sur place demain matin.", "I will be on site tomorrow morning.")
+		})},
+		{ticket.Update, "change", func(m *Mail, fr bool) {
+			m.State, m.AuthorRole = ticket.Open, ticket.System
+			m.Lines = []Line{{Text: either(fr, "Urgence", "Urgency"), Reason: either(fr, "haute", "high"), OK: true}}
+		}},
+		{ticket.Update, "hostile", hostile},
+		{ticket.Update, "rtl", rtl},
+		{ticket.InformationRequest, "", and(question, history)},
+		{ticket.InformationRequest, "lines", and(question, func(m *Mail, fr bool) {
+			m.Asked = "contact@integrator.example"
+			m.Lines = []Line{{Text: either(fr, "l’heure exacte, avec son fuseau", "the exact time, with its zone")}, {Text: either(fr, "une capture d’écran", "a screenshot")}}
+		})},
+		{ticket.ActionRequest, "", and(question, func(m *Mail, fr bool) {
+			m.Words = either(fr, "Merci d’éteindre le routeur, d’attendre dix secondes et de le rallumer.", "Please switch the router off, wait for ten seconds, and switch it on again.")
+		})},
+		{ticket.Reminder, "", and(question, history, func(m *Mail, fr bool) { m.State, m.N, m.M = ticket.Frozen, 2, 3 })},
+		{ticket.Reminder, "last", and(question, func(m *Mail, fr bool) {
+			m.State, m.N, m.M = ticket.Frozen, 3, 3
+			m.Next = Next{Kind: ticket.AutoCloseWarning, At: day(27, 9), CloseAt: day(28, 9)}
+		})},
+		{ticket.AutoCloseWarning, "", and(question, func(m *Mail, fr bool) {
+			m.State, m.Next = ticket.Frozen, Next{Kind: ticket.ClosedMail, At: day(28, 9), CloseAt: day(28, 9)}
+		})},
+		{ticket.AutoCloseWarning, "resolved", and(solved, func(m *Mail, fr bool) { m.Next = Next{Kind: ticket.ClosedMail, At: day(26, 9)} })},
+		{ticket.ClosureRequest, "", and(solved, history)},
+		{ticket.ClosureRequest, "required", and(solved, noNext)},
+		{ticket.ClosureRequest, "no-links", and(solved, func(m *Mail, fr bool) { m.ApproveURL, m.RefuseURL = "", "" })},
+		{ticket.ClosureReminder, "", and(solved, func(m *Mail, fr bool) {
+			m.Next = Next{Kind: ticket.AutoCloseWarning, At: day(25, 9), CloseAt: day(26, 9)}
+		})},
+		{ticket.ClosedMail, "approved", closed(ticket.Approved)},
+		{ticket.ClosedMail, "withdrawn", closed(ticket.Withdrawn)},
+		{ticket.ClosedMail, "unanswered", closed(ticket.Unanswered)},
+		{ticket.ClosedMail, "unconfirmed", closed(ticket.Unconfirmed)},
+		{ticket.ClosedMail, "agent", closed(ticket.ByAgent)},
+		{ticket.ClosedMail, "no-reopening", func(m *Mail, fr bool) { closed(ticket.Approved)(m, fr); m.ReopenUntil = time.Time{} }},
+		{ticket.Reopened, "", and(history, func(m *Mail, fr bool) {
+			m.State, m.Author, m.AuthorRole = ticket.Open, "Jeanne Martin", ticket.Customer
+			m.Words = either(fr, "Le voyant est de nouveau rouge.", "The light is red again.")
+		})},
+		{ticket.FormLink, "", func(m *Mail, fr bool) {
+			m.Number, m.State, m.Stranger = "", ticket.AwaitingForm, true
+			m.Next = Next{Kind: ticket.FormLink, At: day(28, 14)}
+		}},
+		{ticket.Moved, "", func(m *Mail, fr bool) { m.State = ticket.Open }},
+		{ticket.MergedMail, "", func(m *Mail, fr bool) { m.State, m.Other = ticket.Closed, "INC-000120" }},
+		{ticket.AlsoReceived, "", func(m *Mail, fr bool) {
+			m.Number, m.URL, m.Stranger = "", "", true
+			m.Count, m.Times = 2, []time.Time{day(21, 15), day(21, 18)}
+		}},
+		{ticket.Notification, "", agent},
+		{ticket.Notification, "waiting", and(agent, func(m *Mail, fr bool) {
+			m.Agent.Event, m.Agent.From, m.Agent.To, m.State = "waiting", ticket.Pending, ticket.Pending, ticket.Pending
+			m.Agent.Sender, m.Agent.SenderName, m.Agent.Role, m.Agent.Organisation = "somebody@elsewhere.customer.example", "<b>O'Neil & Söhne</b>", "", ""
+			m.Agent.Proof = either(fr, "aucune", "none")
+			m.Agent.Assignee, m.Agent.ToYou, m.Agent.Files, m.Agent.Also = "", false, nil, nil
+			m.Next, m.Agent.Deadline = Next{Kind: ticket.Reminder, At: day(24, 9)}, day(24, 9)
+			m.Agent.Reason = either(fr, "l’adresse n’est pas celle du ticket, mais la réponse porte un jeton valable.", "the address is not on the ticket, but the answer bears a valid token.")
+			m.Agent.Commands = []Command{{Name: "#accept"}, {Name: "#split"}}
+		})},
+		{ticket.Notification, "hostile", and(agent, func(m *Mail, fr bool) {
+			w, s, h := *m, m.Agent, m.History
+			hostile(m, fr)
+			m.State, m.Agent, m.History, m.Next = w.State, s, h, Next{}
+			m.Agent.SenderName, m.Agent.Organisation = m.Name, "x | y\n: Proof | DKIM"
+		})},
+		{ticket.ConfirmCommand, "", func(m *Mail, fr bool) {
+			m.Agent = &AgentView{Marker: "7f3a", Reason: either(fr, "la signature DKIM manque.", "the DKIM signature is missing.")}
+			m.Lines = []Line{{Text: "#resolve", OK: true}}
+			m.Words = either(fr, "Le bloc d’alimentation a été remplacé.", "The power supply has been replaced.")
+			m.Next = Next{Kind: ticket.ConfirmCommand, At: day(22, 14)}
+		}},
+		{ticket.Receipt, "", and(solved, func(m *Mail, fr bool) {
+			m.Agent = &AgentView{Marker: "7f3a"}
+			m.Lines = []Line{{Text: "#resolve", Reason: either(fr, "demande de clôture envoyée à 2 personnes", "closure request sent to 2 people"), OK: true}}
+		})},
+		{ticket.RejectedCommand, "", func(m *Mail, fr bool) {
+			m.Agent = &AgentView{Marker: "7f3a", Commands: []Command{{Name: "#resolve"}, {Name: "#note"}}}
+			m.Lines = []Line{{Text: "#resolve", OK: true}, {Text: "#asign paul", Reason: either(fr, "commande inconnue ; #assign ?", "unknown command; #assign?")}}
+			m.Words = either(fr, "Bonjour,\nc’est réparé.", "Hello,\nit is repaired.")
+		}},
+		{ticket.Undeliverable, "", func(m *Mail, fr bool) {
+			m.Agent = &AgentView{Marker: "7f3a", Sender: "customer@customer.example", Reason: "550 5.1.1 no such user"}
+			m.Words = either(fr, "Quel est le modèle du routeur ?", "Which model is the router?")
+		}},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	set, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone := paris(t)
+	seen := map[string]bool{}
+	for _, lang := range languages {
+		for _, v := range golden(zone) {
+			m := plainMail(zone, lang == "fr")
+			v.change(m, lang == "fr")
+			r, err := set.Mail(v.kind, lang, m)
+			if err != nil {
+				t.Fatalf("%s %s: %v", lang, v.kind, err)
+			}
+			name := string(v.kind)
+			if v.name != "" {
+				name += "-" + v.name
+			}
+			seen[lang+"/"+name] = true
+			compare(t, filepath.Join(lang, name+".txt"), "Subject: "+r.Subject+"\n\n"+r.Text)
+			compare(t, filepath.Join(lang, name+".html"), r.HTML)
+		}
+	}
+	files, _ := filepath.Glob("testdata/golden/*/*.txt")
+	for _, f := range files {
+		rel, _ := filepath.Rel("testdata/golden", strings.TrimSuffix(f, ".txt"))
+		if !seen[filepath.ToSlash(rel)] && !strings.HasPrefix(filepath.Base(rel), "page-") {
+			t.Errorf("%s: no variant makes it", f)
+		}
+	}
+}
+
+// compare compares a golden file byte for byte, or rewrites it.
+func compare(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "golden", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, []byte(got)) {
+		t.Errorf("%s differs; look at it with go test ./templates -update and git diff", file)
+	}
+}
