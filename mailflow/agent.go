@@ -201,7 +201,7 @@ func (d *decision) sendBack(t ticket.Ticket, w writer, p plan) error {
 	if err != nil {
 		return err
 	}
-	return d.toAgent(t, w, ticket.RejectedCommand, args{Message: id, Lines: p.lines, State: t.State, From: t.State})
+	return d.toAgent(t, w, ticket.RejectedCommand, args{Message: id, Lines: p.lines, Reason: p.reason, State: t.State, From: t.State})
 }
 
 // help answers #help with the commands and what each does.

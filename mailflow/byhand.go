@@ -41,3 +41,21 @@ func Discard(tx *store.Tx, id int64) error {
 	return tx.AddEvent(t.ID, store.HistoryEntry{At: tx.Now(), Role: ticket.System, Event: "discarded", From: t.State,
 		To: t.State, MailID: m.MailID, Reason: "by hand"})
 }
+
+// Release lets a held mail go as it is, and its words onto the pages; false
+// if it is not held.
+func Release(tx *store.Tx, id int64) (bool, error) {
+	ok, err := tx.Release(id)
+	if err != nil || !ok {
+		return ok, err
+	}
+	o, err := tx.OutboxByID(id)
+	if err != nil {
+		return false, err
+	}
+	m, err := tx.MessageByID(argsOf(o).Message)
+	if err != nil || m.Role != ticket.Agent || m.Visibility != store.NoteVis {
+		return true, ignoreNoRows(err)
+	}
+	return true, tx.ShowMessage(m.ID, store.Public, m.Party, m.Role)
+}

@@ -90,6 +90,7 @@ type plan struct {
 	accept *store.Message
 	split  *store.Message
 	failed bool
+	reason string // why it failed, where no line is to blame
 }
 
 // check turns commands into a plan, line by line.
@@ -103,10 +104,29 @@ func (d *decision) check(t ticket.Ticket, w writer, cmds []command, words string
 		p.lines = append(p.lines, argLine{Text: c.line, Reason: reason, OK: reason == ""})
 		p.failed = p.failed || reason != ""
 	}
-	if !p.failed {
-		p.try(t, d.s.Desk(t.Desk).Policy, w, words, d)
+	if p.failed {
+		return p, nil
 	}
-	return p, nil
+	p.try(t, d.s.Desk(t.Desk).Policy, w, words, d)
+	if p.failed || p.note || len(p.modes) == 0 && words == "" {
+		return p, nil
+	}
+	return p, d.checkHeard(&p, t)
+}
+
+// checkHeard refuses words that nobody would get.
+func (d *decision) checkHeard(p *plan, t ticket.Ticket) error {
+	parties, err := d.tx.Parties(t.ID)
+	for _, party := range parties {
+		if party.Role != ticket.Agent {
+			return nil
+		}
+	}
+	if err == nil && len(p.add) == 0 {
+		p.failed = true
+		p.reason = "Nobody is on this ticket who could be told; name somebody first: #customer person@customer.example"
+	}
+	return err
 }
 
 // checkOne returns why a line cannot be done, or "".
@@ -255,7 +275,7 @@ func (p *plan) fail(e ticket.Event, reason string) {
 			return
 		}
 	}
-	p.lines = append(p.lines, argLine{Text: "", Reason: reason})
+	p.reason = reason
 }
 
 var eventOf = map[string]ticket.EventType{"validate": ticket.Validate, "reject": ticket.Reject, "resolve": ticket.Resolve,

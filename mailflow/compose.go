@@ -39,7 +39,8 @@ type draft struct {
 	message store.Message
 	parts   []store.Part
 	history []store.Message
-	notes   []string
+	notes   []string // what no party may read
+	public  []string // what this reader may read, the words of this mail left out
 	first   string // the reader's first Message-ID on the ticket
 	last    string // the newest that the reader knows
 	lang    string
@@ -160,7 +161,10 @@ func (f *Flow) gatherTicket(tx *store.Tx, dr *draft) (err error) {
 	if dr.last, err = tx.LastMailID(id, dr.row.Recipient); err != nil {
 		return err
 	}
-	if dr.notes, err = tx.Notes(id); err != nil || dr.args.Message == 0 {
+	if dr.notes, err = tx.Notes(id); err != nil {
+		return err
+	}
+	if dr.public, err = tx.PublicWords(id, dr.party.Since, dr.args.Message); err != nil || dr.args.Message == 0 {
 		return err
 	}
 	return f.gatherMessage(tx, dr)

@@ -137,14 +137,16 @@ func commandsFor(dr *draft) []string {
 
 // leak looks for what no party may see in a mail to one: an agent's address,
 // a token that an agent was given, the words of a note. It returns the reason
-// to hold the mail, or "".
+// to hold the mail, or "". What parties have written themselves, or have been
+// shown before, is no secret any more.
 func (f *Flow) leak(dr *draft, r templates.Rendered) string {
 	if dr.party.Role == ticket.Agent || dr.row.Party < 0 && dr.agent != nil {
 		return ""
 	}
 	shown := strings.ToLower(r.Subject + "\n" + r.Text + "\n" + r.HTML)
+	known := strings.ToLower(dr.known())
 	for _, a := range f.Settings.Load().Agents {
-		if containsAddress(shown, a.Address) {
+		if containsAddress(shown, a.Address) && !containsAddress(known, a.Address) {
 			return "it shows the address of an agent"
 		}
 	}
@@ -154,13 +156,25 @@ func (f *Flow) leak(dr *draft, r templates.Rendered) string {
 			return "it shows the reply address of an agent"
 		}
 	}
-	text := foldSpace(r.Text)
+	text, before := foldSpace(r.Text), foldSpace(known)
 	for _, note := range dr.notes {
-		if leaksNote(text, note) {
+		if leaksNote(text, note) && !leaksNote(before, note) {
 			return "it shows words of a note"
 		}
 	}
 	return ""
+}
+
+// known is what the parties know already.
+func (dr *draft) known() string {
+	known := dr.ticket.Subject
+	if dr.message.Role != ticket.Agent {
+		known += "\n" + dr.message.Words
+	}
+	for _, words := range dr.public {
+		known += "\n" + words
+	}
+	return known
 }
 
 var tokenLike = regexp.MustCompile(`\b[a-z2-7]{32}\b`)
@@ -201,6 +215,9 @@ func leaksNote(text, note string) bool {
 		return true
 	}
 	for line := range strings.Lines(note) {
+		if strings.HasPrefix(strings.TrimSpace(line), ">") {
+			continue // quoted from somewhere, most often from us
+		}
 		if l := foldSpace(line); len(l) >= telling && strings.Contains(text, l) {
 			return true
 		}

@@ -165,6 +165,9 @@ func (d *decision) add(o store.Outbox) error {
 // an answer are not sent to whom they cannot reach.
 func (d *decision) audience(t ticket.Ticket, effect ticket.Effect, e ticket.Event, n notice) ([]store.Party, error) {
 	if effect.To == ticket.Agents {
+		if e.Role != ticket.Agent {
+			return d.agents(t, "") // who claims an agent's address need not be one
+		}
 		return d.agents(t, e.Actor)
 	}
 	parties, err := d.tx.Parties(t.ID)

@@ -94,12 +94,14 @@ func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n 
 
 // people gives a new ticket its parties and its first message.
 func (d *decision) people(ticketID int64, w writer, customer *rfc822.Address) (int64, error) {
-	p, err := d.tx.AddParty(store.Party{TicketID: ticketID, Role: w.role, Address: w.address, Name: w.name,
-		Proven: w.level == Proven || w.level == OwnToken})
-	if err != nil {
-		return 0, err
+	if w.level != Forged { // a forged address is nobody's: an agent names the customer
+		p, err := d.tx.AddParty(store.Party{TicketID: ticketID, Role: w.role, Address: w.address, Name: w.name,
+			Proven: w.level == Proven || w.level == OwnToken})
+		if err != nil {
+			return 0, err
+		}
+		w.party = &p
 	}
-	w.party = &p
 	if customer != nil {
 		if _, err := d.tx.AddParty(store.Party{TicketID: ticketID, Role: ticket.Customer, Name: customer.Name,
 			Address: strings.ToLower(customer.Address), AddedBy: w.address}); err != nil {
@@ -108,6 +110,7 @@ func (d *decision) people(ticketID int64, w writer, customer *rfc822.Address) (i
 	}
 	message := d.moved
 	if message == 0 {
+		var err error
 		if message, err = d.keep(ticketID, w, store.Public, d.in.mail.Text); err != nil {
 			return 0, err
 		}

@@ -3,6 +3,8 @@ package mailflow
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"time"
 
 	"guichet/mailflow/ticket"
 	"guichet/store"
@@ -19,12 +21,22 @@ func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
 		if err := tx.HoldOutbox(dr.row, reason); err != nil || dr.row.TicketID == 0 {
 			return err
 		}
+		if m := dr.message; m.Role == ticket.Agent && m.Visibility == store.Public {
+			// Nor do the pages show the words before somebody lets them go.
+			if err := tx.ShowMessage(m.ID, store.NoteVis, m.Party, m.Role); err != nil {
+				return err
+			}
+		}
 		t, err := tx.TicketByID(dr.row.TicketID)
 		if err != nil {
 			return err
 		}
 		if p, err := tx.PartyByOrdinal(t.ID, dr.row.Party); err == nil && p.Role == ticket.Agent {
 			return nil // a mail to agents about a mail to agents would be held, too
+		}
+		told, _, _, err := tx.Spend(fmt.Sprintf("held mail %d %d", t.ID, dr.args.Message), time.Hour, 0)
+		if err != nil || told > 1 {
+			return err // once for all recipients of the same words
 		}
 		agents, err := d.agents(t, "")
 		for _, p := range agents {

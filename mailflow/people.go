@@ -88,7 +88,7 @@ func (f *Flow) level(in *incoming) writer {
 		w.name = in.mail.From[0].Name
 	}
 	switch {
-	case len(in.mail.From) != 1 || w.address == "":
+	case len(in.mail.From) != 1 || len(in.mail.Header.Values("From")) != 1 || w.address == "":
 		w.level, w.reason = Forged, "not exactly one From"
 	case s.trusts(in.d.Client) && in.mail.Header.Get("Received") == "":
 		w.level, w.reason = Proven, "submitted from a trusted network"

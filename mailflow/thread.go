@@ -38,22 +38,23 @@ type thread struct {
 
 // thread is stage 4: the anchors in the order of their weight.
 func (f *Flow) thread(tx *store.Tx, in *incoming) (thread, error) {
+	var t thread
 	for _, find := range []func(*store.Tx, *incoming) (thread, error){
 		f.threadByAddress, f.threadByOurID, f.threadByID, f.threadByNumber,
 	} {
-		t, err := find(tx, in)
-		if err != nil || t.how != "" {
-			return f.judgeTopic(tx, in, t, err)
+		var err error
+		if t, err = find(tx, in); err != nil || t.how != "" {
+			return f.judgeTopic(in, t, err)
 		}
 	}
-	return thread{}, nil
+	return t, nil // by number, and not let in: what it names
 }
 
 // judgeTopic tells a new topic from an answer: a token address alone, with
 // another subject and nothing that refers to the ticket, is only an address
 // that was in somebody's address book. What agents write to their own
 // address always is an answer.
-func (f *Flow) judgeTopic(tx *store.Tx, in *incoming, t thread, err error) (thread, error) {
+func (f *Flow) judgeTopic(in *incoming, t thread, err error) (thread, error) {
 	if err != nil || t.how != byReplyToken || t.owner.Role == ticket.Agent {
 		return t, err
 	}
@@ -129,49 +130,56 @@ func (f *Flow) survivor(tx *store.Tx, id int64) (ticket.Ticket, error) {
 // threadByID looks for Message-IDs that a ticket holds. They are no secret:
 // they count only for people who had the mail.
 func (f *Flow) threadByID(tx *store.Tx, in *incoming) (thread, error) {
-	from := in.from()
-	ids := in.answered()
-	if in.mail.MessageID != "" {
-		ids = append(ids, in.mail.MessageID) // an answer may have come before this, its question
-	}
-	for _, id := range ids {
+	for _, id := range append(in.answered(), in.mail.MessageID) {
 		anchors, err := tx.Anchors(id)
 		if err != nil {
 			return thread{}, err
 		}
-		a, ok, err := f.pick(tx, anchors, from)
-		if err != nil || !ok {
-			if err != nil {
-				return thread{}, err
-			}
+		if id == in.mail.MessageID {
+			// An answer may have come before this, its question. Another mail
+			// of the same id has nothing to say: some machines reuse theirs.
+			anchors = slices.DeleteFunc(anchors, func(a store.Anchor) bool { return a.Own })
+		}
+		a, ok, err := f.pick(tx, anchors, in)
+		if err != nil {
+			return thread{}, err
+		}
+		if !ok {
 			continue
 		}
 		t, err := f.survivor(tx, a.TicketID)
 		if err != nil {
 			return thread{}, err
 		}
-		return thread{how: byMessageID, ticket: t, own: a.Own && a.Writer == from && a.Party >= 0}, nil
+		return thread{how: byMessageID, ticket: t, own: a.Own && a.Writer == in.from() && a.Party >= 0}, nil
 	}
 	return thread{}, nil
 }
 
 // pick chooses among the tickets that hold an id: the one of which the writer
-// is a party, if there is exactly one; or the only one, if the writer was in
-// From, To or Cc of that mail.
-func (f *Flow) pick(tx *store.Tx, anchors []store.Anchor, from string) (store.Anchor, bool, error) {
-	var mine []store.Anchor
+// is a party, if there is exactly one, or one of this desk; or the only one,
+// if the writer was in From, To or Cc of that mail.
+func (f *Flow) pick(tx *store.Tx, anchors []store.Anchor, in *incoming) (store.Anchor, bool, error) {
+	var mine, here []store.Anchor
 	for _, a := range anchors {
-		_, err := tx.PartyByAddress(a.TicketID, from)
-		if err == nil {
-			mine = append(mine, a)
-		} else if err != sql.ErrNoRows {
+		_, err := tx.PartyByAddress(a.TicketID, in.from())
+		if err == sql.ErrNoRows {
+			continue
+		}
+		if err != nil {
 			return a, false, err
 		}
+		mine = append(mine, a)
+		if a.Desk == in.d.Desk {
+			here = append(here, a)
+		}
 	}
-	if len(mine) == 1 {
+	switch {
+	case len(mine) == 1:
 		return mine[0], true, nil
-	}
-	if len(mine) == 0 && len(anchors) == 1 && slices.Contains(anchors[0].People, from) {
+	case len(here) == 1:
+		return here[0], true, nil
+	case len(mine) == 0 && len(anchors) == 1 && slices.Contains(anchors[0].People, in.from()):
 		return anchors[0], true, nil
 	}
 	return store.Anchor{}, false, nil

@@ -20,17 +20,33 @@ func meaning(text, name string, state ticket.State) ticket.EventType {
 			return ticket.Answered // nothing at all, perhaps only a picture
 		}
 		return ticket.Thanked
-	case slices.Contains(notSolved, said):
+	case composed(said, notSolved):
 		if state == ticket.Resolved || state == ticket.Closed {
 			return ticket.Refuse
 		}
-	case slices.Contains(solved, said):
+	case composed(said, solved):
 		if state == ticket.Resolved || state == ticket.Closed {
 			return ticket.Approve
 		}
 		return ticket.Withdraw
 	}
 	return ticket.Answered
+}
+
+// composed says that a text is made of phrases alone, one or several: "oui,
+// tout fonctionne, vous pouvez clôturer".
+func composed(said string, phrases []string) bool {
+	words := strings.Fields(said)
+	reached := make([]bool, len(words)+1)
+	reached[0] = true
+	for i := range words {
+		for n := 1; reached[i] && n <= 8 && i+n <= len(words); n++ {
+			if slices.Contains(phrases, strings.Join(words[i:i+n], " ")) {
+				reached[i+n] = true
+			}
+		}
+	}
+	return reached[len(words)]
 }
 
 // plain is the text in lower case, as words with single blanks, without the
@@ -60,7 +76,12 @@ func bare(text, name string) string {
 	}
 }
 
-var courtesy = regexp.MustCompile(`^(?:` + politeness + `)(?:\s|$)|(?:^|\s)(?:` + politeness + `)$`)
+// courtesy takes the longest phrase: "merci beaucoup", not "merci" alone.
+var courtesy = func() *regexp.Regexp {
+	re := regexp.MustCompile(`^(?:` + politeness + `)(?:\s|$)|(?:^|\s)(?:` + politeness + `)$`)
+	re.Longest()
+	return re
+}()
 
 const politeness = `bonjour|bonsoir|salut|madame|monsieur|hello|hi|hey|dear all|dear team|dear support|` +
 	`hallo|guten tag|guten morgen|moin|hola|buenos días|buenas tardes|` +

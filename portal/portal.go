@@ -48,11 +48,11 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {
 	case r.URL.Path == "/":
-		p.page(w, http.StatusOK, "home", templates.NotePage{Lang: preferred(r)})
+		p.page(w, http.StatusOK, "home", &templates.NotePage{Lang: preferred(r)})
 	case r.URL.Path == "/style.css":
 		h.Set("Content-Type", "text/css; charset=utf-8")
 		h.Set("Cache-Control", "public, max-age=3600")
-		w.Write(p.Templates.Load().Style())
+		w.Write(p.Templates.Load().StyleAccent(r.URL.Query().Get("accent")))
 	case len(parts) == 2 && parts[0] == "t":
 		p.ticket(w, r, parts[1])
 	case len(parts) == 5 && parts[0] == "t" && parts[2] == "file":
@@ -63,7 +63,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Portal) notFound(w http.ResponseWriter, r *http.Request) {
-	p.page(w, http.StatusNotFound, "notfound", templates.NotePage{Lang: preferred(r)})
+	p.page(w, http.StatusNotFound, "notfound", &templates.NotePage{Lang: preferred(r)})
 }
 
 // broken is our own fault: the reader may come back.
@@ -150,12 +150,12 @@ func (p *Portal) ticket(w http.ResponseWriter, r *http.Request, link string) {
 	p.page(w, http.StatusOK, "ticket", v.page(desk, p.Now()))
 }
 
-func (v *view) page(desk *mailflow.Desk, now time.Time) templates.TicketPage {
+func (v *view) page(desk *mailflow.Desk, now time.Time) *templates.TicketPage {
 	if v.lang == "" {
 		v.lang = desk.Language
 	}
 	t := v.ticket
-	page := templates.TicketPage{
+	page := &templates.TicketPage{
 		Desk: templates.Desk{Name: desk.Name(v.lang), Address: desk.Address, Accent: desk.Accent},
 		Lang: v.lang, Number: t.Number, Subject: t.Subject, State: t.State, Closed: t.Closed, Since: t.Updated,
 		Next: templates.Next{Kind: t.Next, At: t.Deadline}, Zone: desk.Zone, Now: now,

@@ -125,6 +125,13 @@ func (tx *Tx) Notes(ticketID int64) ([]string, error) {
 	return collect(rows, func(s scanner) (w string, err error) { err = s.Scan(&w); return w, err })
 }
 
+// PublicWords lists the words of a ticket's newest 100 public messages from
+// the row since on, but one.
+func (tx *Tx) PublicWords(ticketID, since, but int64) ([]string, error) {
+	return tx.strings(`SELECT words FROM message WHERE ticket_id = ? AND visibility = 'public' AND id >= ? AND id <> ?
+		ORDER BY id DESC LIMIT 100`, ticketID, since, but)
+}
+
 // WaitingMessage is the message of a ticket that waits for an agent: the one
 // asked for if it does, or else the oldest; sql.ErrNoRows if none does.
 // Agents' own mails wait for somebody else: their confirmation.
@@ -177,7 +184,8 @@ func (tx *Tx) Parts(messageID int64) ([]Part, error) {
 // Anchor ties a Message-ID to a ticket.
 type Anchor struct {
 	TicketID int64
-	Own      bool // the id is that of a mail of the ticket; else one of its mails refers to it
+	Desk     string // of the ticket
+	Own      bool   // the id is that of a mail of the ticket; else one of its mails refers to it
 	Writer   string
 	Party    int // the ordinal that the mail counts for; -1: none
 	People   []string
@@ -206,8 +214,8 @@ func (tx *Tx) AddAnchor(ticketID, message int64, id string, own bool) error {
 
 // Anchors lists the tickets that hold a Message-ID, at most 8.
 func (tx *Tx) Anchors(id string) ([]Anchor, error) {
-	rows, err := tx.query(`SELECT a.ticket_id, a.own, m.address, m.party, m.people FROM anchor AS a
-		JOIN message AS m ON m.id = a.message_id WHERE a.hash = ? ORDER BY a.ticket_id LIMIT 8`, idHash(id))
+	rows, err := tx.query(`SELECT a.ticket_id, t.desk, a.own, m.address, m.party, m.people FROM anchor AS a
+		JOIN message AS m ON m.id = a.message_id JOIN ticket AS t ON t.id = a.ticket_id WHERE a.hash = ? ORDER BY a.ticket_id LIMIT 8`, idHash(id))
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +223,7 @@ func (tx *Tx) Anchors(id string) ([]Anchor, error) {
 		a := Anchor{Party: -1}
 		var party sql.NullInt64
 		var people string
-		err := s.Scan(&a.TicketID, &a.Own, &a.Writer, &party, &people)
+		err := s.Scan(&a.TicketID, &a.Desk, &a.Own, &a.Writer, &party, &people)
 		a.People = lines(people)
 		if party.Valid {
 			a.Party = int(party.Int64)

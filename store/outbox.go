@@ -218,3 +218,10 @@ func (tx *Tx) FailSent(id int64, reply string) error {
 	_, err := tx.exec(`UPDATE outbox SET state = 'failed', reply = ? WHERE id = ? AND state IN ('sent', 'failed')`, reply, id)
 	return err
 }
+
+// OutboxBusy counts rows that are due or being sent, up to limit.
+func (tx *Tx) OutboxBusy(limit int) (n int, err error) {
+	err = tx.row(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 'queued' AND due <= ?
+		UNION ALL SELECT 1 FROM outbox WHERE state = 'sending') AS q`, tx.Now()).Scan(&n)
+	return min(n, limit), err
+}

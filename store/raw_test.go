@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -176,6 +177,28 @@ func TestFinishRunsAgain(t *testing.T) {
 	})
 }
 
+// A mail whose Finish was rolled back is removed by Abort.
+func TestAbortAfterFinishFailed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+		db := d.Open()
+		w := db.NewRaw(t.Context())
+		if _, err := w.Write(mail(600_000)); err != nil {
+			t.Fatal(err)
+		}
+		err := db.Update(t.Context(), func(tx *store.Tx) error {
+			_, _, _, err := w.Finish(tx)
+			return errors.Join(err, errors.New("mine"))
+		})
+		if err == nil {
+			t.Error("no error")
+		}
+		w.Abort()
+		if n := count(t, db, `SELECT (SELECT count(*) FROM raw) + (SELECT count(*) FROM raw_chunk)`); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+	})
+}
+
 // storetestFresh returns another database of the same engine.
 func storetestFresh(t *testing.T, d *storetest.Database) *storetest.Database {
 	if d.Engine == "sqlite" {
@@ -234,8 +257,8 @@ func TestSweep(t *testing.T) {
 		if n := count(t, db, `SELECT count(*) FROM raw`); n != 2 {
 			t.Errorf("%d mails are there, want 2", n)
 		}
-		if _, err := left.Write(mail(600_000)); err == nil {
-			t.Error("a piece was appended to what was swept")
+		if _, err := left.Write(mail(600_000)); err == nil || !strings.Contains(err.Error(), "was removed") {
+			t.Errorf("a piece of what was swept: %v", err)
 		}
 		update(t, db, func(tx *store.Tx) error {
 			_, _, _, err := slow.Finish(tx)

@@ -106,13 +106,13 @@ var english = vocabulary{
 	},
 	help: map[string]string{
 		"#resolve": "solved, ask for confirmation", "#info": "ask for information", "#action": "ask for an action",
-		"#note": "for agents only", "#assign": "give it to somebody", "#open": "validate and open it",
+		"#note": "for agents only", "#take": "assign it to yourself", "#cc": "let ADDRESS follow it", "#assign": "give it to somebody", "#open": "validate and open it",
 		"#validate": "validate and open it", "#reject": "not for us, say why", "#close": "close without asking",
 		"#reopen": "open it again", "#move": "give to another desk", "#merge": "go on under NUMBER",
 		"#link": "name a related ticket", "#accept": "count it as their answer", "#split": "make it another ticket",
 		"#category": "set the category", "#urgency": "set the urgency", "#escalate": "pass it on upwards",
-		"#time": "note the time spent", "#form": "send the form to ADDRESS", "#customer": "open it for ADDRESS",
-		"#add": "add a party", "#remove": "remove a party", "#help": "all commands by mail",
+		"#time": "note the time spent", "#form": "send the form to ADDRESS", "#customer": "ADDRESS is the customer",
+		"#uncc": "ADDRESS follows no more", "#help": "all commands by mail",
 	},
 	subject: subjects{
 		stranger:     "Your request to %s of %s",

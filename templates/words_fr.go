@@ -51,13 +51,13 @@ var french = vocabulary{
 	},
 	help: map[string]string{
 		"#resolve": "résolu, demander la clôture", "#info": "demander une information", "#action": "demander une action",
-		"#note": "pour les agents seulement", "#assign": "confier à quelqu’un", "#open": "valider et ouvrir",
+		"#note": "pour les agents seulement", "#take": "se l’attribuer", "#cc": "ADRESSE suit le ticket", "#assign": "confier à quelqu’un", "#open": "valider et ouvrir",
 		"#validate": "valider et ouvrir", "#reject": "refuser, dire pourquoi", "#close": "clôturer sans demander",
 		"#reopen": "rouvrir le ticket", "#move": "confier à un autre guichet", "#merge": "continuer sous NUMÉRO",
 		"#link": "citer un ticket lié", "#accept": "accepter comme leur réponse", "#split": "en faire un autre ticket",
 		"#category": "changer la catégorie", "#urgency": "changer l’urgence", "#escalate": "passer au niveau supérieur",
-		"#time": "noter le temps passé", "#form": "envoyer le formulaire à ADRESSE", "#customer": "ouvrir pour ADRESSE",
-		"#add": "ajouter une personne", "#remove": "retirer une personne", "#help": "recevoir la liste des commandes",
+		"#time": "noter le temps passé", "#form": "envoyer le formulaire à ADRESSE", "#customer": "ADRESSE est le client",
+		"#uncc": "ADRESSE ne suit plus", "#help": "recevoir la liste des commandes",
 	},
 	subject: subjects{
 		stranger:     "%s\u00a0: votre demande du %s",

@@ -69,7 +69,7 @@ func (g *gateway) outboxPage(w http.ResponseWriter, r *http.Request) {
 		page.Mails = append(page.Mails, mail)
 	}
 	var b bytes.Buffer
-	if err := g.templates.Load().Page("outbox", &b, page); err != nil {
+	if err := g.templates.Load().Page("outbox", &b, &page); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -110,6 +110,7 @@ func (g *gateway) metrics() *prometheus.Registry {
 		return 1
 	})
 	gauge("outbox_queued", "Mails that wait to be sent, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).OutboxDepth)) })
+	gauge("outbox_busy", "Mails that are due or being sent, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).OutboxBusy)) })
 	gauge("unprocessed", "Mails taken and not decided on, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).Unprocessed)) })
 	gauge("wal_bytes", "Size of SQLite's write-ahead log.", g.db.WALSize)
 	gauge("connections", "Open mail connections.", func() (n int64) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"guichet/mailflow"
 	"guichet/store"
 )
 
@@ -33,9 +34,7 @@ func newOutbox(e *env) *cobra.Command {
 		act("cancel", "Never send it", func(tx *store.Tx, id int64) (bool, error) {
 			return tx.SetOutbox(id, store.Cancelled, store.Queued, store.HeldOut, store.FailedOut)
 		}, "queued, held or failed"),
-		act("release", "Let a held mail go as it is", func(tx *store.Tx, id int64) (bool, error) {
-			return tx.Release(id)
-		}, "held"))
+		act("release", "Let a held mail go as it is", mailflow.Release, "held"))
 	return c
 }
 

@@ -12,6 +12,7 @@ import (
 // new attempt may begin, sending when those under way must end too.
 func (r *run) send(stop, sending context.Context) {
 	for j := range r.jobs {
+		tick(r.moved) // the line is shorter
 		out, ok := r.attempt(stop, sending, j)
 		if !ok {
 			r.hold(-1)

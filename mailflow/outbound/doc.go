@@ -22,8 +22,8 @@
 // final dot and our recording of its 250, the row is sent again: the same
 // bytes with the same Message-ID, since [Queue.Prepare] composes once. Not
 // sending it again would lose the mail where the relay had not taken it
-// (RFC 5321 §6.1, RFC 1047). At most Connections mails are on the wire and
-// about twice as many taken but not recorded at any moment.
+// (RFC 5321 §6.1, RFC 1047). At any moment at most four mails a
+// connection are on the wire or taken but not recorded.
 //
 // # Standards
 //

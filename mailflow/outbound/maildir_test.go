@@ -83,6 +83,19 @@ func TestReadMaildir(t *testing.T) {
 	}
 }
 
+// TestForeign: the recipient is read from our own two lines only.
+func TestForeign(t *testing.T) {
+	dir := t.TempDir()
+	open(t, "maildir:"+dir, Options{})
+	foreign := "From: x@y.example\r\nTo: z@y.example\r\nDelivered-To: liar@y.example\r\n\r\n"
+	if err := os.WriteFile(filepath.Join(dir, "new", "1"), []byte(foreign), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadMaildir(dir, 1); err != nil || len(got) != 1 || got[0].Recipient != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // TestMaildirTrouble: what the file system refuses is the relay's trouble;
 // what no relay may take is not written.
 func TestMaildirTrouble(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 // record stores outcomes as they come until the channel is closed and all are
 // stored, or ctx is done. What comes in while one commit runs goes into the
 // next, so that a busy queue costs few commits and a quiet one waits for
-// nothing. While the store refuses, at most two a connection are collected here;
+// nothing. While the store refuses, about two a connection are collected here;
 // then the senders fill the channel and stop, so that unrecorded mails stay
 // few. One outcome alone that the store will not take stops nobody.
 func (r *run) record(ctx context.Context) {
@@ -18,7 +18,7 @@ func (r *run) record(ctx context.Context) {
 	in := (<-chan Outcome)(r.outcomes)
 	for tries := 0; in != nil || len(left) > 0; {
 		from := in
-		if len(left) >= 2*r.Connections {
+		if len(left) > r.Connections {
 			from = nil
 		}
 		again, stop := retry(len(left) > 0, tries)
@@ -68,9 +68,9 @@ func (r *run) abandon(left []Outcome, in <-chan Outcome, why error) {
 	}
 }
 
-// gather adds to outs what waits already.
+// gather adds to outs what waits already, up to two a connection.
 func (r *run) gather(outs []Outcome) []Outcome {
-	for len(outs) < maxBatch {
+	for len(outs) < 2*r.Connections {
 		select {
 		case o, ok := <-r.outcomes:
 			if !ok {

@@ -1,8 +1,6 @@
 package outbound
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -13,13 +11,6 @@ import (
 func short() Timeouts {
 	return Timeouts{Dial: 5 * time.Second, Command: 5 * time.Second, Data: 5 * time.Second,
 		Block: 5 * time.Second, Dot: 5 * time.Second, Idle: 5 * time.Second, Quit: time.Second}
-}
-
-// hasty are limits that a test waits for.
-func hasty() Timeouts {
-	t := short()
-	t.Command, t.Data, t.Block, t.Dot = 80*time.Millisecond, 80*time.Millisecond, 80*time.Millisecond, 80*time.Millisecond
-	return t
 }
 
 func open(t *testing.T, url string, opt Options) Relay {
@@ -260,85 +251,6 @@ func TestStale(t *testing.T) {
 			t.Errorf("%d connections", conns)
 		}
 	})
-}
-
-// TestIdle: an unused connection is closed by us.
-func TestIdle(t *testing.T) {
-	k := newSink(t, nil)
-	to := short()
-	to.Idle = 10 * time.Millisecond
-	r := open(t, "smtp://"+k.addr(), Options{Timeouts: to})
-	r.Send(t.Context(), testMail("a@b.example"))
-	eventually(t, func() bool { _, open := k.count(); return open == 0 && k.saw("QUIT") })
-}
-
-// eventually polls for what another goroutine is about to do.
-func eventually(t *testing.T, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(10 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatal("did not happen within 10 s")
-		}
-	}
-}
-
-// TestSilence: each wait has its end, also against one octet every 5 ms, and
-// against a relay that stops reading in the middle of a mail.
-func TestSilence(t *testing.T) {
-	long := strings.Repeat("x", 100)
-	for _, c := range []struct{ verb, answer, want string }{
-		{"CONNECT", "!hang", "trouble"},
-		{"CONNECT", "!drip 220 " + long, "trouble"},
-		{"EHLO", "!hang", "trouble"},
-		{"EHLO", "!drip 250 " + long, "trouble"},
-		{"MAIL", "!hang", "deferred+trouble"},
-		{"RCPT", "!hang", "deferred"},
-		{"RCPT", "!drip 250 " + long, "deferred"},
-		{"DATA", "!hang", "deferred"},
-		{"DATA", "!stall", "deferred"},
-		{".", "!hang", "deferred"},
-		{".", "!drip 250 " + long, "deferred"},
-	} {
-		t.Run(c.verb+" "+c.answer[:5], func(t *testing.T) {
-			k := newSink(t, script{c.verb: {c.answer}})
-			m := testMail("a@b.example")
-			if c.answer == "!stall" {
-				m.Body = bytes.Repeat([]byte(long+"\r\n"), 200_000)
-			}
-			began := time.Now()
-			res := open(t, "smtp://"+k.addr(), Options{Timeouts: hasty()}).Send(t.Context(), m)
-			if got := outcome(res); got != c.want {
-				t.Errorf("got %s, want %s (%s)", got, c.want, res.Reply)
-			}
-			if d := time.Since(began); d > 4*time.Second {
-				t.Errorf("took %s", d)
-			}
-			if c.verb == "DATA" && len(k.taken()) > 0 {
-				t.Error("the sink took half a mail")
-			}
-		})
-	}
-}
-
-// TestCancel: an attempt ends with its context wherever it stands, and says
-// why.
-func TestCancel(t *testing.T) {
-	for _, verb := range []string{"CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."} {
-		t.Run(verb, func(t *testing.T) {
-			k := newSink(t, script{verb: {"!hang"}})
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, fmt.Errorf("ran out of patience"))
-			defer cancel()
-			res := open(t, "smtp://"+k.addr(), Options{}).Send(ctx, testMail("a@b.example"))
-			if res.State != Deferred || !strings.Contains(res.Reply, "ran out of patience") {
-				t.Errorf("%+v", res)
-			}
-		})
-	}
 }
 
 // TestOwnRefusals: what the relay could not take is not offered to it.

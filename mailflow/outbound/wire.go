@@ -22,7 +22,7 @@ var errLongReply = errors.New("the relay's reply is too long (a line above 1900 
 //   - go-smtp sets an absolute deadline before each command and clears it
 //     afterwards, which bounds each reply but leaves DATA without any limit:
 //     against a relay that stops reading the client would hang for ever. So
-//     its deadlines count for reading, and each write has its own.
+//     each write sets its own.
 //   - net/textproto takes the piece of a line before an error for the whole
 //     line and forgets the error, so that after a time limit the rest would be
 //     read as the answer to the next command. So only whole lines are given
@@ -41,8 +41,6 @@ type wire struct {
 	ehlo  bool   // that reply lists extensions
 	err   error  // the first of a Read
 }
-
-func (w *wire) SetDeadline(t time.Time) error { return w.SetReadDeadline(t) }
 
 func (w *wire) Write(b []byte) (int, error) {
 	if w.err != nil {

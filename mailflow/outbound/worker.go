@@ -119,8 +119,8 @@ type run struct {
 	*Worker
 	jobs     chan job     // leased, not yet tried
 	outcomes chan Outcome // not yet recorded
-	// moved is ticked when a row left the worker's hands, or a pause began or
-	// ended, so that the dispatcher looks again.
+	// moved is ticked when a row left the line or the worker's hands, or a
+	// pause began, so that the dispatcher looks again.
 	moved chan struct{}
 	lost  error // the recorder's last word; read when it has ended
 

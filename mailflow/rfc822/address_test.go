@@ -46,6 +46,7 @@ func TestAddresses(t *testing.T) {
 		{`"Meet @ Home" <x@evil>`, "Meet @ Home <x@evil>"},
 		{"\"a\u202eb\u200f\" <x@evil>", "ab <x@evil>"},
 		{"\u200b", ""},
+		{"<n(x)\u0300@b>", "<ǹ@b>"},
 		{`=?utf-8?q?a=0D=0ABcc:_x=40y?= <c@d>`, "<c@d>"},
 		{`Jan <a@b> junk`, "Jan junk <a@b>"},
 		{`Jan <jan> <a@b>`, "Jan <a@b>"},
@@ -89,6 +90,7 @@ func TestIDs(t *testing.T) {
 		{"<>", ""},
 		{"none", ""},
 		{"<a\u202e@b>", "<a@b>"},
+		{"<n \u0300@b>", "<ǹ@b>"},
 	} {
 		m := Parse([]byte("References: " + c.in + "\n\n"))
 		if got := strings.Join(m.References, " "); got != c.want {

@@ -143,6 +143,9 @@ func detect(b []byte, hint string) string {
 		return string(b) // cleaning replaces what is broken
 	}
 	if name := charsetName(hint); !undeclared[name] {
+		if strings.HasPrefix(name, "iso-2022-jp") {
+			name = "shift_jis" // b has 8-bit bytes, which ISO-2022-JP never has
+		}
 		if e := encodingOf(name); e != nil {
 			if out, err := e.NewDecoder().Bytes(b); err == nil {
 				return string(out)

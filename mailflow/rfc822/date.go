@@ -39,6 +39,7 @@ var zones = map[string]int{
 
 // dateParts are what the words of a date were found to be.
 type dateParts struct {
+	early       bool // the month stood before the day
 	year, day   int
 	month       time.Month
 	h, m, s     int
@@ -59,7 +60,8 @@ func parseDate(s string) time.Time {
 		}
 	}
 	var p dateParts
-	for _, w := range strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
+	blank := func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }
+	for _, w := range strings.FieldsFunc(strings.ToLower(s), blank) {
 		p.word(w)
 	}
 	return p.time()
@@ -83,10 +85,10 @@ func (p *dateParts) word(w string) {
 			}
 			return
 		}
-		// A month can follow the day's dot, and a weekday is no month: "mar."
-		// is Tuesday in French only before the day.
-		if m := monthOf(w); m != 0 && (p.day != 0 || p.month == 0) {
-			p.month = m
+		// "mar., 3 déc.": before the day it is Tuesday in French. Else the first
+		// month counts: words of another field can follow.
+		if m := monthOf(w); m != 0 && (p.month == 0 || p.early && p.day != 0 && p.year == 0) {
+			p.month, p.early = m, p.day == 0
 		}
 	}
 }

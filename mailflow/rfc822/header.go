@@ -194,7 +194,7 @@ func skipLead(l *lines, note func(string)) {
 		case ok && len(bytes.TrimSpace(line)) == 0:
 			skipped = true
 			continue
-		case ok && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))) && !bytes.Contains(line, []byte(": ")):
+		case ok && isMboxLine(line):
 			note("An mbox line stands before the header; it was left out.")
 			continue
 		}
@@ -209,6 +209,12 @@ func skipLead(l *lines, note func(string)) {
 		l.back(at + len(line) - len(bytes.TrimLeft(line, " \t")))
 		return
 	}
+}
+
+// isMboxLine reports "From address date"; "From :a@b" is a field.
+func isMboxLine(line []byte) bool {
+	_, _, field := cutField(line)
+	return !field && bytes.HasPrefix(bytes.TrimPrefix(line, []byte(">")), []byte("From "))
 }
 
 // fieldsOf makes the fields of raw ones. Bytes that are not ASCII are read as

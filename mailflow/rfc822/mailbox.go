@@ -78,7 +78,7 @@ func cleanAddress(s string) string {
 	if n := len(s); n > 2 && (s[0] == '\'' && s[n-1] == '\'' || s[0] == '"' && s[n-1] == '"') {
 		s = s[1 : n-1]
 	}
-	s = strings.TrimRight(s, ".>")
+	s = cleanName(strings.TrimRight(s, ".>")) // again: what was joined may not be NFC
 	if len(s) > maxAddress {
 		return ""
 	}
@@ -190,7 +190,7 @@ func (l *idList) add(id string) {
 
 // cleanID gives an id with its brackets, or "".
 func cleanID(s string) string {
-	s = strings.Join(strings.Fields(cleanName(s)), "")
+	s = cleanName(strings.Join(strings.Fields(s), "")) // last: joining can undo NFC
 	s = strings.Trim(s, "<>")
 	if s == "" || len(s) > maxID-2 {
 		return ""

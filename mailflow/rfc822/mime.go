@@ -47,7 +47,7 @@ type walker struct {
 	leaves  int
 	guesses int
 	full    bool   // no more parts are wanted
-	charset string // the top header's: tried on raw bytes of part headers too
+	charset string // the first declared: tried on raw bytes of headers
 	note    func(string)
 }
 
@@ -190,7 +190,7 @@ func (w *walker) part(parent *entity, depth int) *entity {
 	}
 	at := w.l.pos
 	raw, ended := readHeader(&w.l, w.delimiter, w.note)
-	e.read(raw, w.charset, byDefault, w.note)
+	w.read(e, raw, byDefault)
 	if ended {
 		e.start, e.end = at, at // a header without a body
 		w.count()
@@ -219,9 +219,22 @@ func (w *walker) guess(pos int) string {
 		name := string(bytes.TrimRight(line[2:], " \t"))
 		next := l.peek()
 		_, _, field := cutField(next)
-		if !strings.HasSuffix(name, "--") && strings.Trim(name, "-_=* ") != "" && !strings.ContainsAny(name, " \t") && (field || len(next) == 0) {
+		// Not a rule of a text, and not a sentence.
+		if !field && len(next) > 0 || strings.HasSuffix(name, "--") || strings.ContainsAny(name, " \t") {
+			continue
+		}
+		if strings.Trim(name, "-_=*") != "" {
 			return name
 		}
+	}
+}
+
+// read reads what an entity's fields say about it, and keeps the first charset.
+func (w *walker) read(e *entity, raw []rawField, byDefault string) {
+	e.read(raw, w.charset, byDefault, w.note)
+	if w.charset == "" && e.params["charset"] != "" {
+		w.charset = e.params["charset"]
+		e.read(raw, w.charset, byDefault, w.note)
 	}
 }
 

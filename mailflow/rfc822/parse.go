@@ -23,8 +23,9 @@ func Parse(raw []byte) *Mail {
 	skipLead(&p.w.l, p.note)
 	fields, _ := readHeader(&p.w.l, p.w.delimiter, p.note)
 	root := p.root(fields)
-	p.header()
 	p.w.entity(root, 0)
+	m.Header = fieldsOf(fields, p.w.charset)
+	p.header()
 	p.text(root)
 	if m.Reply = m.Text; strings.Count(m.Text, "\n") <= maxReplyLines {
 		m.Reply = replyText(m.Text)
@@ -48,17 +49,12 @@ func (p *parser) note(problem string) {
 	}
 }
 
-// root reads the top header. The charset of the body is tried on header bytes
-// that are not ASCII: who sends those, sends them in one charset.
+// root reads what the top header says about the body. The first charset that
+// is declared, here or by a part, is tried on header bytes that are not ASCII:
+// who sends those, sends all in one charset.
 func (p *parser) root(fields []rawField) *entity {
 	root := &entity{}
-	root.read(fields, "", "text/plain", p.note)
-	charset := root.params["charset"]
-	if charset != "" {
-		root.read(fields, charset, "text/plain", p.note)
-	}
-	p.w.charset = charset
-	p.m.Header = fieldsOf(fields, charset)
+	p.w.read(root, fields, "text/plain")
 	return root
 }
 
@@ -148,7 +144,7 @@ func (p *parser) collect(e *entity, pages *[]*entity) {
 		return
 	}
 	part := Part{
-		Path: e.path, Filename: e.filename, ContentType: e.mediaType, Charset: e.params["charset"],
+		Path: e.path, Filename: e.filename, ContentType: e.mediaType, Charset: cleanLine(e.params["charset"]),
 		ContentID: e.contentID, Inline: e.inline, Encoding: e.encoding,
 		Offset: int64(e.start), Length: int64(e.end - e.start),
 	}

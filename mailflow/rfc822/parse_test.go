@@ -45,6 +45,7 @@ var structures = []struct{ name, mail, want string }{
 	{"no parts", "Content-Type: multipart/mixed; boundary=b\n\njust text", "just text"},
 	{"only the closing delimiter", "Content-Type: multipart/mixed; boundary=b\n\ntext\n--b--\n", "text\n--b--\n"},
 	{"no parts, attached", "Content-Type: multipart/mixed; name=x\n\ntext", "\n1 text/plain x text"},
+	{"tab in a charset", "Content-Type: a/b; charset=x\ty\n\nbody", "\n1 a/b  body"},
 	{"header ends at delimiter", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n--b\n\ntwo\n--b--", "two"},
 	{"part without empty line", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\none\n--b\n\ntwo\n--b--", "one\ntwo"},
 	{"preamble and epilogue", "Content-Type: multipart/mixed; boundary=b\n\npre\n--b\n\none\n--b--\npost", "one"},
@@ -52,6 +53,7 @@ var structures = []struct{ name, mail, want string }{
 	{"base64 text", "Content-Transfer-Encoding: base64\n\naGVsbG8=\n____\nlist footer\n", "hello"},
 	{"flowed", "Content-Type: text/plain; format=flowed\n\na \nb\n> c \n> d\n >e\n-- \nf", "a b\n> c d\n>e\n-- \nf"},
 	{"flowed, DelSp", "Content-Type: text/plain; format=flowed; delsp=yes\n\na \nb", "ab"},
+	{"flowed, a letter and its accent", "Content-Type: text/plain; format=flowed; delsp=yes\n\nn \n\u0300", "ǹ"},
 	{"top part attached", "Content-Type: a/b; name=x\n\nbody", "\n1 a/b x body"},
 	{"semicolon missing", "Content-Type: multipart/mixed\n boundary=b\n\n--b\n\none\n--b--", "one"},
 }

@@ -3,6 +3,8 @@ package rfc822
 import (
 	"io"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
@@ -117,7 +119,7 @@ func (e *entity) isText() bool {
 func (t *texter) plainText(e *entity) string {
 	s := cleanText(t.decode(e, &t.plain))
 	if strings.EqualFold(e.params["format"], "flowed") {
-		s = unflow(s, strings.EqualFold(e.params["delsp"], "yes"))
+		s = norm.NFC.String(unflow(s, strings.EqualFold(e.params["delsp"], "yes")))
 	}
 	return s
 }

@@ -5,8 +5,9 @@
 //	limit.go     how many connections, and who leaves when all places are taken
 //	link.go      the socket: every deadline
 //	dialogue.go  what go-smtp reads: one command line at a time, never a body
-//	command.go   the lines that go-smtp would misread: BDAT, STARTTLS, postmaster
-//	body.go      the body of DATA, undone by RFC 5321 §4.5.2 to the letter
+//	command.go   what a command line is, and RCPT TO:<postmaster>
+//	body.go      the body of DATA, by RFC 5321 §4.5.2 to the letter; what a mail may be
+//	chunk.go     the body of BDAT, which go-smtp is given as DATA
 //	session.go   one mail's envelope and bytes, and the answers
 //	address.go   which addresses are let in
 //	reply.go     every answer of ours

@@ -89,8 +89,8 @@ func TestTrapFullServer(t *testing.T) {
 	busy.talk("-> MAIL FROM:<>\n<- 250")
 	fifth := dial(t, l.Addr()) // nobody is before MAIL
 	fifth.talk("<- 421 4.3.2\n<- EOF")
-	inMail.talk("-> RCPT TO:<postmaster>\n<- 250\n-> DATA\n<- 354\n-> .\n<- 250")
-	sixth := dial(t, l.Addr()) // now inMail is, and is silent for less long than nobody else
+	inMail.talk("-> RCPT TO:<postmaster>\n<- 250\n-> DATA\n<- 354\n-> .\n<- 250\n-> NOOP\n<- 250")
+	sixth := dial(t, l.Addr()) // now inMail is the only one before MAIL
 	sixth.want("220")
 	inMail.talk("<- 421 4.3.2\n<- EOF")
 	if n := s.Counters().Evicted.Load(); n != 2 {

@@ -5,12 +5,13 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 func TestIdleTimeout(t *testing.T) {
-	_, c := start(t, Config{IdleTimeout: 30 * time.Millisecond}, &memory{})
+	_, c := start(t, Config{IdleTimeout: 250 * time.Millisecond}, &memory{})
 	c.talk("<- 220\n-> EHLO x\n<- 250\n<- 421 4.4.2\n<- EOF")
 }
 
@@ -80,12 +81,13 @@ func TestTrapSlowMail(t *testing.T) {
 
 // The time in which we did not read is not the client's.
 func TestOurOwnSlownessIsNotTheClients(t *testing.T) {
-	window := 50 * time.Millisecond
+	window := 250 * time.Millisecond
+	var slow sync.Once
 	in := &memory{write: func([]byte) error {
-		<-time.After(4 * window)
+		slow.Do(func() { <-time.After(2 * window) })
 		return nil
 	}}
-	_, c := start(t, Config{RateWindow: window, IdleTimeout: window, TransferTimeout: time.Minute}, in)
+	_, c := start(t, Config{RateWindow: window, IdleTimeout: window, MinRate: 1000_000}, in)
 	c.talk(toData)
 	c.send(strings.Repeat(strings.Repeat("x", 70)+"\r\n", 1000) + ".\r\n")
 	c.want("250")
@@ -199,7 +201,9 @@ func TestShutdownLetsAMailFinish(t *testing.T) {
 		go func() { down <- s.Shutdown(context.Background()) }()
 		until(s.isClosed)
 		if begin == "DATA\r\n" {
-			c.send("begun finished\r\n.\r\n")
+			c.send("begun ")
+			until(func() bool { return octets(s) > 0 })
+			c.send("finished\r\n.\r\n")
 		} else {
 			c.send("BDAT 8 LAST\r\nfinished")
 		}
@@ -211,6 +215,18 @@ func TestShutdownLetsAMailFinish(t *testing.T) {
 			t.Errorf("took %q", got)
 		}
 	}
+}
+
+// octets are those of the mails on their way.
+func octets(s *Server) (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l := range s.sockets {
+		l.mu.Lock()
+		n += l.transfer.octets
+		l.mu.Unlock()
+	}
+	return n
 }
 
 // go-smtp's Close does nothing after Shutdown: clients were served on.

@@ -18,6 +18,10 @@ import (
 // ErrClosed is what Serve returns once Shutdown was called before it.
 var ErrClosed = errors.New("server is shut down")
 
+// abortTime is how much longer than its ctx Shutdown waits for an Intake that
+// was told to stop.
+const abortTime = time.Second
+
 // Server speaks SMTP or LMTP on any number of listeners.
 type Server struct {
 	cfg    Config
@@ -153,9 +157,9 @@ func (s *Server) take(raw net.Conn) {
 	s.plainQueue.put(newDialogue(s, l, nil, false))
 }
 
-// encrypt makes the handshake and begins a dialogue inside TLS, without
-// a banner after STARTTLS (RFC 3207 §4.2).
-func (s *Server) encrypt(l *link, banner bool) {
+// encrypt makes the handshake and begins a dialogue inside TLS, silent about
+// its banner after STARTTLS (RFC 3207 §4.2).
+func (s *Server) encrypt(l *link, silent bool) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.TLSTimeout)
 	defer cancel()
 	conn := tls.Server(l, s.cfg.TLS)
@@ -164,12 +168,12 @@ func (s *Server) encrypt(l *link, banner bool) {
 		s.release(l)
 		return
 	}
-	s.secureQueue.put(newDialogue(s, l, conn, banner))
+	s.secureQueue.put(newDialogue(s, l, conn, silent))
 }
 
 // Shutdown takes no more connections, ends those that wait for a command with
 // 421, and lets a mail on its way finish until ctx ends; then it closes what
-// is left and returns ctx's error. go-smtp's own Shutdown tells idle clients
+// is left, aborts it within a second, and returns ctx's error. go-smtp's own Shutdown tells idle clients
 // nothing, waits for them, and closes nothing when ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
@@ -193,6 +197,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 		s.closeAll()
+		s.cancel()
+		select { // let them abort the mails they had in hand
+		case <-gone:
+		case <-time.After(abortTime):
+		}
 	}
 	s.cancel()
 	s.plain.Close()

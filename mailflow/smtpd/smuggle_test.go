@@ -50,7 +50,7 @@ func TestTrapTimeoutInBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := &memory{}
-			_, c := start(t, Config{MaxMessageSize: 1000, IdleTimeout: 50 * time.Millisecond}, in)
+			_, c := start(t, Config{MaxMessageSize: 1000, IdleTimeout: 250 * time.Millisecond}, in)
 			c.talk(toData)
 			c.send(body)
 			c.want(map[string]string{"taken": "451 4.4.2", "discarded": "552 5.3.4"}[name])
@@ -71,7 +71,7 @@ func TestTrapTimeoutInBody(t *testing.T) {
 
 func TestTrapTimeoutInChunk(t *testing.T) {
 	in := &memory{}
-	_, c := start(t, Config{IdleTimeout: 50 * time.Millisecond}, in)
+	_, c := start(t, Config{IdleTimeout: 250 * time.Millisecond}, in)
 	c.talk(strings.TrimSuffix(toData, "-> DATA\n\t<- 354\n"))
 	c.send("BDAT 1000 LAST\r\nbody\r\n")
 	c.want("451 4.4.2")
@@ -98,7 +98,7 @@ func TestTrapCutChunkIsNoMail(t *testing.T) {
 func TestCutBetweenChunksIsNoMail(t *testing.T) {
 	for _, next := range []string{"", "BDAT 1", "BDAT x\r\n", "QUIT\r\n", "NOOP\r\n", "STARTTLS\r\n"} {
 		in := &memory{}
-		_, c := start(t, Config{IdleTimeout: 50 * time.Millisecond, MaxErrors: 1}, in)
+		_, c := start(t, Config{MaxErrors: 1}, in)
 		c.talk(strings.TrimSuffix(toData, "-> DATA\n\t<- 354\n"))
 		c.send("BDAT 4\r\nhalf" + next)
 		c.want("250")

@@ -49,14 +49,18 @@ func (c *change) mail(k Kind, to Audience) {
 	c.effects = append(c.effects, Effect{Mail: k, To: to})
 }
 
-// due sets the one deadline. A timer that is off means that nothing is due.
+// due sets the one deadline. A timer that is off means that nothing is due,
+// and nothing warns of a closing that does not come.
 func (c *change) due(next Kind, after time.Duration) {
-	if after == Off {
+	if after == Off || next == AutoCloseWarning && c.p.Timers.AutoCloseAfter == Off && !c.mustApprove() {
 		c.calm()
 		return
 	}
 	c.Next, c.Deadline = next, c.now.Add(after)
 }
+
+// mustApprove: silence never closes this ticket as it stands.
+func (c *change) mustApprove() bool { return c.State == Resolved && c.p.Approval == Required }
 
 func (c *change) calm() { c.Next, c.Deadline = "", time.Time{} }
 
@@ -81,6 +85,9 @@ func (c *change) begin() error {
 	c.Created, c.tell = c.now, true
 	switch c.e.Type {
 	case OpenedFor:
+		if c.e.Role != Agent {
+			return Refused("only an agent opens a ticket for somebody")
+		}
 		c.State = Open
 		c.mail(Opened, Parties)
 	case Received:
@@ -103,6 +110,12 @@ func (c *change) party() error {
 		c.Waiting++
 		c.tell = true
 		return nil
+	case Answered, Thanked, Approve, Refuse, Withdraw:
+	default:
+		return c.refuse()
+	}
+	if c.e.Role != Customer && c.e.Role != Integrator && c.e.Role != Follower {
+		return Refused("only a party of this ticket can answer it")
 	}
 	c.tell = true
 	typ := c.meant()

@@ -31,6 +31,10 @@ func (c *change) clock() error {
 func (c *change) step() error {
 	switch c.Next {
 	case Reminder:
+		if c.Reminders >= c.p.Timers.Reminders { // the policy has changed
+			c.warn()
+			return nil
+		}
 		c.remind()
 	case ClosureReminder:
 		c.mail(ClosureReminder, Parties)
@@ -65,18 +69,18 @@ func (c *change) remind() {
 // warning, not now. Where the solution must be approved nothing closes by
 // itself: the agents are told, once.
 func (c *change) warn() {
-	c.Warned = true
 	c.calm()
-	if c.State == Resolved && c.p.Approval == Required {
-		c.tell = true
+	if c.mustApprove() {
+		c.Warned, c.tell = true, true
 		return
+	}
+	if c.p.Timers.AutoCloseAfter == Off {
+		return // the policy has changed
 	}
 	if c.State == Pending {
 		c.State = Frozen
 	}
-	if c.p.Timers.AutoCloseAfter == Off {
-		return
-	}
+	c.Warned = true
 	c.mail(AutoCloseWarning, Parties)
 }
 
