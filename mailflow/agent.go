@@ -22,7 +22,8 @@ func (d *decision) fromAgent(t thread, w writer) error {
 
 // act does what an agent's mail says: all of it or nothing.
 func (d *decision) act(t thread, w writer) error {
-	cmds, words := parseCommands(d.f.agentWords(d.in, t.ticket.ID))
+	cmds, below := parseCommands(d.f.agentWords(d.in, t.ticket.ID))
+	words := d.f.withoutSecrets(spokenWords(cmds, below))
 	var about int64
 	if row, err := d.tx.OutboxByID(t.row); err == nil {
 		about = argsOf(row).Message
@@ -35,8 +36,12 @@ func (d *decision) act(t thread, w writer) error {
 	}
 	if rfc822.IsForward(d.in.mail, d.in.mail.Text) && len(cmds) == 0 {
 		// What is forwarded to us was written for somebody else: it is never public.
-		p.note, words, p.failed = true, d.in.mail.Text, false
+		p = plan{note: true, said: true}
+		words = d.in.mail.Text
 		d.because("a forward: kept as a note")
+	}
+	if len(cmds) == 0 && !p.said {
+		p.failed, p.reason = true, "Nothing new stands above the line: write your answer there, not below or between what is quoted."
 	}
 	if p.failed {
 		return d.sendBack(t.ticket, w, p)
@@ -69,16 +74,19 @@ func (d *decision) carryOut(t thread, w writer, p plan, words string) error {
 		if now, err = d.step(now, e, w, notice{reason: e.Assignee}); err != nil {
 			return err
 		}
-		if e.Type == ticket.Accept {
-			now, err = d.accepted(now, *p.accept)
-		} else if e.Type == ticket.Split {
-			err = d.splitOff(now, *p.split)
+		switch e.Type {
+		case ticket.Accept:
+			now, err = d.accepted(now, p.accept[0])
+			p.accept = p.accept[1:]
+		case ticket.Split:
+			err = d.splitOff(now, p.split[0])
+			p.split = p.split[1:]
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return d.speak(now, w, p, words, message)
+	return d.speak(now, w, p, message)
 }
 
 // step applies one of an agent's own events.
@@ -94,7 +102,7 @@ func (d *decision) step(t ticket.Ticket, e ticket.Event, w writer, n notice) (ti
 func (d *decision) post(ticketID int64, w writer, p plan, words string) (int64, error) {
 	visibility := store.Public
 	switch {
-	case words == "" && len(d.in.mail.Parts) == 0:
+	case !p.said:
 		visibility = store.Record
 	case p.note:
 		visibility = store.NoteVis
@@ -108,8 +116,8 @@ func (d *decision) post(ticketID int64, w writer, p plan, words string) (int64, 
 
 // speak takes the steps that change the state. The words go with the last of
 // them, or else are an answer.
-func (d *decision) speak(t ticket.Ticket, w writer, p plan, words string, message int64) error {
-	said := words != "" || len(d.in.mail.Parts) > 0
+func (d *decision) speak(t ticket.Ticket, w writer, p plan, message int64) error {
+	said := p.said
 	if p.note {
 		_, err := d.step(t, ticket.Event{Type: ticket.Note}, w, notice{})
 		if err != nil {
@@ -147,25 +155,53 @@ func (d *decision) accepted(t ticket.Ticket, m store.Message) (ticket.Ticket, er
 			return t, err
 		}
 	} else if party.Address != m.Address {
-		if err := d.tx.AddAlias(m.Address, party.PersonID); err != nil {
+		if party, err = d.secondAddress(t, m, party); err != nil {
 			return t, err
 		}
 	}
 	if err := d.tx.ShowMessage(m.ID, store.Public, party.Ordinal, party.Role); err != nil {
 		return t, err
 	}
-	e := ticket.Event{Type: meaning(m.Words, m.Name, t.State), Actor: party.Address, Role: party.Role}
+	e := ticket.Event{Type: meaning(m.Words, m.Name, t.State, false), Actor: party.Address, Role: party.Role}
 	if err := d.witness(t.ID, &e); err != nil {
 		return t, err
 	}
-	out, err := d.apply(t, e, notice{message: m.ID, event: "accepted", addressed: m.People, quiet: true})
+	out, err := d.apply(t, e, notice{message: m.ID, event: "accepted", addressed: m.People, quiet: true, unproven: true})
+	if err == nil && out.linked {
+		err = d.splitOff(out.ticket, m) // too late to reopen: a ticket of its own
+	}
 	return out.ticket, err
+}
+
+// secondAddress remembers an address that an agent has accepted as one of the
+// party's person. One that is somebody's already stays theirs: that person
+// becomes a follower.
+func (d *decision) secondAddress(t ticket.Ticket, m store.Message, party store.Party) (store.Party, error) {
+	person, err := d.tx.PersonOf(m.Address)
+	if err != nil {
+		return party, err
+	}
+	if person == 0 {
+		return party, d.tx.AddAlias(m.Address, party.PersonID)
+	}
+	if person == party.PersonID {
+		return party, nil
+	}
+	return d.tx.AddParty(store.Party{TicketID: t.ID, Role: ticket.Follower, Address: m.Address, Name: m.Name, Since: m.ID})
 }
 
 // splitOff makes a ticket of its own of a waiting mail.
 func (d *decision) splitOff(from ticket.Ticket, m store.Message) error {
 	desk := d.s.Desk(from.Desk)
-	e := ticket.Event{Type: ticket.Received, Actor: m.Address, Role: ticket.Customer, Linked: true, Answerable: true}
+	w := writer{address: m.Address, name: m.Name}
+	answerable := m.Proof != string(Forged) && m.Address != ""
+	if answerable {
+		var err error
+		if answerable, err = d.firstAnswer(w, nil); err != nil {
+			return err
+		}
+	}
+	e := ticket.Event{Type: ticket.Received, Actor: m.Address, Role: ticket.Customer, Linked: true, Answerable: answerable}
 	t, effects, err := ticket.Apply(ticket.Ticket{Desk: desk.Key, Subject: from.Subject}, e, desk.Policy, d.tx.Now())
 	if err != nil {
 		return &stopped{"apply", err.Error()}
@@ -216,6 +252,9 @@ func (d *decision) toAgent(t ticket.Ticket, w writer, kind ticket.Kind, a args) 
 		return err
 	}
 	a.Next, a.Deadline, a.Closed, a.ClosedAt = t.Next, t.Deadline, t.Closed, t.ClosedAt
+	if kind == ticket.ConfirmCommand {
+		a.Next, a.Deadline = "", d.tx.Now().Add(confirmFor)
+	}
 	return d.add(store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: kind, Recipient: w.agent.Address,
 		Priority: priorityAgent, Args: a.json()})
 }

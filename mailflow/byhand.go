@@ -26,6 +26,12 @@ func Discard(tx *store.Tx, id int64) error {
 	if err != nil || m.Visibility != store.Waiting {
 		return fmt.Errorf("mail %d is neither held, nor set aside, nor waiting", id)
 	}
+	return endWaiting(tx, m, "by hand")
+}
+
+// endWaiting makes a record of a message that waits; the clock of its ticket
+// runs again.
+func endWaiting(tx *store.Tx, m store.Message, reason string) error {
 	if err := tx.ShowMessage(m.ID, store.Record, m.Party, m.Role); err != nil {
 		return err
 	}
@@ -39,7 +45,7 @@ func Discard(tx *store.Tx, id int64) error {
 		return err
 	}
 	return tx.AddEvent(t.ID, store.HistoryEntry{At: tx.Now(), Role: ticket.System, Event: "discarded", From: t.State,
-		To: t.State, MailID: m.MailID, Reason: "by hand"})
+		To: t.State, MailID: m.MailID, Reason: reason})
 }
 
 // Release lets a held mail go as it is, and its words onto the pages; false
@@ -54,7 +60,7 @@ func Release(tx *store.Tx, id int64) (bool, error) {
 		return false, err
 	}
 	m, err := tx.MessageByID(argsOf(o).Message)
-	if err != nil || m.Role != ticket.Agent || m.Visibility != store.NoteVis {
+	if err != nil || m.Role != ticket.Agent || m.Visibility != store.HeldVis {
 		return true, ignoreNoRows(err)
 	}
 	return true, tx.ShowMessage(m.ID, store.Public, m.Party, m.Role)

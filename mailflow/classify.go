@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"slices"
 	"strings"
 
 	"guichet/mailflow/rfc822"
@@ -87,13 +88,23 @@ func (c *classifier) part(types ...string) bool {
 	return false
 }
 
-// ownMail finds what we sent ourselves and was forwarded back to us.
+// ownMail finds what we sent ourselves and was forwarded back to us. Another
+// gateway's mails bear the mark, too: those kinds that may carry its agents'
+// words are judged like any other mail.
 func (c *classifier) ownMail() (Class, string) {
-	if c.has("X-Guichet-Kind") {
-		return ClassLoop, "carries our own X-Guichet-Kind"
+	kind := c.header("X-Guichet-Kind")
+	if kind == "" {
+		return "", ""
+	}
+	own := c.ours == nil || len(c.m.From) == 1 && c.ours(c.m.From[0].Address)
+	if own || !slices.Contains(wordyKinds, kind) {
+		return ClassLoop, "carries X-Guichet-Kind: " + head(kind, 40)
 	}
 	return "", ""
 }
+
+var wordyKinds = []string{"update", "opened", "rejected", "closure-request", "information-request", "action-request",
+	"closed", "reopened"}
 
 // reportForm reads the report-type of a multipart/report (RFC 6522 §3).
 func (c *classifier) reportForm() (Class, string) {

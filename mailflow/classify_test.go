@@ -65,6 +65,7 @@ func TestClassify(t *testing.T) {
 	check(ClassBulk, false, "Subject: x|Auto-Submitted: auto-generated", "text")
 	check(ClassBulk, false, "Subject: x|X-Auto-Response-Suppress: OOF, AutoReply", "text")
 	check(ClassLoop, false, "Subject: x|X-Guichet-Kind: acknowledgment", "text")
+	check(ClassPerson, true, "Subject: x|X-Guichet-Kind: update", "the words of another desk's agent")
 	check(ClassLoop, false, "Subject: x|X-Loop: desk@example.org", "text")
 	// Reports.
 	check(ClassBounce, false, "Subject: x|Content-Type: multipart/report; report-type=\"delivery-status\"; boundary=b", "--b\r\n\r\nx\r\n--b--")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 
 	"guichet/mailflow/rfc822"
@@ -58,6 +59,23 @@ func parseCommands(text string) (cmds []command, words string) {
 	return cmds, strings.TrimSpace(rest)
 }
 
+// spoken are commands whose line may go on with words for people.
+var spoken = []string{"note", "validate", "reject", "resolve", "close", "reopen", "accept"}
+
+// spokenWords joins what stands behind such commands with what stands below.
+func spokenWords(cmds []command, below string) string {
+	var all []string
+	for _, c := range cmds {
+		if c.arg != "" && slices.Contains(spoken, c.name) {
+			all = append(all, c.arg)
+		}
+	}
+	if below != "" {
+		all = append(all, below)
+	}
+	return strings.Join(all, "\n\n")
+}
+
 // marker is the code of the line above which agents write. It is the same for
 // all mails of a ticket, so that it is recognised whichever is answered.
 func (f *Flow) marker(ticketID int64) string {
@@ -87,15 +105,16 @@ type plan struct {
 	add    []store.Party
 	note   bool
 	help   bool
-	accept *store.Message
-	split  *store.Message
+	accept []store.Message
+	split  []store.Message
+	said   bool // there is something to post: words, or a file that is no picture of a signature
 	failed bool
 	reason string // why it failed, where no line is to blame
 }
 
 // check turns commands into a plan, line by line.
 func (d *decision) check(t ticket.Ticket, w writer, cmds []command, words string, about int64) (plan, error) {
-	var p plan
+	p := plan{said: words != "" || slices.ContainsFunc(d.in.mail.Parts, func(p rfc822.Part) bool { return !p.Inline })}
 	for _, c := range cmds {
 		reason, err := d.checkOne(&p, t, w, c, words, about)
 		if err != nil {
@@ -108,7 +127,7 @@ func (d *decision) check(t ticket.Ticket, w writer, cmds []command, words string
 		return p, nil
 	}
 	p.try(t, d.s.Desk(t.Desk).Policy, w, words, d)
-	if p.failed || p.note || len(p.modes) == 0 && words == "" {
+	if p.failed || p.note || !p.said {
 		return p, nil
 	}
 	return p, d.checkHeard(&p, t)
@@ -119,7 +138,12 @@ func (d *decision) checkHeard(p *plan, t ticket.Ticket) error {
 	parties, err := d.tx.Parties(t.ID)
 	for _, party := range parties {
 		if party.Role != ticket.Agent {
-			return nil
+			return err
+		}
+	}
+	for _, e := range p.modes {
+		if e.Type == ticket.Close || e.Type == ticket.Reject {
+			return err // junk is closed without anybody's hearing of it
 		}
 	}
 	if err == nil && len(p.add) == 0 {
@@ -151,7 +175,7 @@ func (d *decision) checkOne(p *plan, t ticket.Ticket, w writer, c command, words
 		p.modes = append(p.modes, act(ticket.Reopen))
 	case "reject":
 		p.modes = append(p.modes, act(ticket.Reject))
-		if words == "" && c.arg == "" {
+		if words == "" {
 			return "write below why: the customer is told", nil
 		}
 	case "take", "assign":
@@ -228,21 +252,19 @@ func (d *decision) checkParties(p *plan, w writer, c command) string {
 // checkWaiting finds the mail that #accept or #split speaks of: the one that
 // the answered notification told of, or else the oldest that waits.
 func (d *decision) checkWaiting(p *plan, t ticket.Ticket, w writer, c command, about int64) (string, error) {
-	m, err := d.tx.WaitingMessage(t.ID, about)
-	if ignoreNoRows(err) != nil {
+	waiting, err := d.tx.WaitingMessages(t.ID, about)
+	if err != nil {
 		return "", err
 	}
-	if err != nil {
-		return "no mail of this ticket waits for an agent", nil
+	n := len(p.accept) + len(p.split) // one line, one mail
+	if n >= len(waiting) {
+		return "no further mail of this ticket waits for an agent", nil
 	}
 	typ := ticket.Accept
 	if c.name == "split" {
-		typ, p.split = ticket.Split, &m
+		typ, p.split = ticket.Split, append(p.split, waiting[n])
 	} else {
-		p.accept = &m
-	}
-	if p.split != nil && p.accept != nil {
-		return "#accept and #split of one mail exclude each other", nil
+		p.accept = append(p.accept, waiting[n])
 	}
 	p.before = append(p.before, ticket.Event{Type: typ, Actor: w.address, Role: ticket.Agent})
 	return "", nil
@@ -252,7 +274,7 @@ func (d *decision) checkWaiting(p *plan, t ticket.Ticket, w writer, c command, a
 // it fails.
 func (p *plan) try(t ticket.Ticket, policy ticket.Policy, w writer, words string, d *decision) {
 	events := append(append([]ticket.Event{}, p.before...), p.modes...)
-	if words != "" && len(p.modes) == 0 && !p.note {
+	if p.said && len(p.modes) == 0 && !p.note {
 		events = append(events, ticket.Event{Type: ticket.Reply, Actor: w.address, Role: ticket.Agent})
 	}
 	for _, e := range events {

@@ -41,8 +41,8 @@ type draft struct {
 	history []store.Message
 	notes   []string // what no party may read
 	public  []string // what this reader may read, the words of this mail left out
-	first   string // the reader's first Message-ID on the ticket
-	last    string // the newest that the reader knows
+	first   string   // the reader's first Message-ID on the ticket
+	last    string   // the newest that the reader knows
 	lang    string
 	org     string // of the message's writer
 	other   store.Outbox
@@ -300,7 +300,7 @@ func human(dr *draft) bool {
 // attach reads the attachments of the message out of its raw mail. Together
 // they travel up to attachLimit; else they stand behind links.
 func (f *Flow) attach(ctx context.Context, dr *draft, data *templates.Mail) ([]rfc822.Attachment, error) {
-	if len(dr.parts) == 0 || dr.args.Stranger || !carriesFiles(dr.row.Kind) {
+	if len(dr.parts) == 0 || dr.args.Stranger || dr.args.Mute || !carriesFiles(dr.row.Kind) {
 		return nil, nil
 	}
 	var total int64
@@ -341,8 +341,12 @@ func OpenPart(p store.Part, raw []byte) io.Reader {
 }
 
 func carriesFiles(k ticket.Kind) bool {
-	return k == ticket.Update || k == ticket.Notification || k == ticket.Opened || k == ticket.ClosureRequest ||
-		k == ticket.InformationRequest || k == ticket.ActionRequest
+	switch k {
+	case ticket.Update, ticket.Notification, ticket.Opened, ticket.ClosureRequest, ticket.InformationRequest,
+		ticket.ActionRequest, ticket.RejectedMail, ticket.ClosedMail, ticket.Reopened:
+		return true
+	}
+	return false
 }
 
 // FileName is what an attachment is called where it must have a name.

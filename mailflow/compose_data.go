@@ -53,7 +53,7 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 
 // quote adds the words that the mail carries, and those before.
 func (f *Flow) quote(dr *draft, m *templates.Mail) {
-	if dr.row.Kind != ticket.Acknowledgment && dr.message.Words != "" && (dr.args.Words || dr.message.Role != ticket.Agent || dr.party.Role == ticket.Agent) {
+	if dr.row.Kind != ticket.Acknowledgment && dr.message.Words != "" && !dr.args.Mute && (dr.args.Words || dr.message.Role != ticket.Agent || dr.party.Role == ticket.Agent) {
 		m.Words = dr.message.Words
 		m.Author, m.AuthorRole = f.author(dr, dr.message), dr.message.Role
 	}
@@ -151,9 +151,13 @@ func (f *Flow) leak(dr *draft, r templates.Rendered) string {
 		}
 	}
 	for _, run := range tokenLike.FindAllString(shown, -1) {
-		t, err := f.Keys.Verify(run)
-		if err == nil && t.Purpose == ticket.ForReply && dr.isAgentParty(t) {
-			return "it shows the reply address of an agent"
+		if t, err := f.Keys.Verify(run); err == nil && !dr.isReaders(t) {
+			return "it shows a reply address of somebody else"
+		}
+	}
+	for _, p := range dr.parties {
+		if p.Ordinal != dr.row.Party && strings.Contains(shown, p.Link) {
+			return "it shows the link of somebody else"
 		}
 	}
 	text, before := foldSpace(r.Text), foldSpace(known)
@@ -179,13 +183,10 @@ func (dr *draft) known() string {
 
 var tokenLike = regexp.MustCompile(`\b[a-z2-7]{32}\b`)
 
-func (dr *draft) isAgentParty(t ticket.Token) bool {
-	for _, p := range dr.parties {
-		if p.Role == ticket.Agent && t.Ticket() == dr.row.TicketID && t.Party() == p.Ordinal {
-			return true
-		}
-	}
-	return false
+// isReaders says that a token is one that this reader was given.
+func (dr *draft) isReaders(t ticket.Token) bool {
+	return t.Purpose == ticket.ForReply && t.Ticket() == dr.row.TicketID && t.Party() == dr.row.Party ||
+		t.Purpose != ticket.ForReply && t.Row() == dr.row.ID
 }
 
 // containsAddress looks for a whole address, not for the end of a longer one.

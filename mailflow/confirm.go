@@ -3,6 +3,7 @@ package mailflow
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"guichet/mailflow/ticket"
@@ -54,17 +55,39 @@ func (d *decision) mayConfirm(w writer) (bool, error) {
 
 // confirmRow finds the confirm mail that a mail answers.
 func (f *Flow) confirmRow(ctx context.Context, in *incoming) (row store.Outbox, ok bool) {
-	for _, t := range f.tokens(in) {
-		if t.Purpose != ticket.ForConfirm {
-			continue
-		}
-		err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-			row, err = tx.OutboxByID(t.Row())
-			return err
-		})
-		return row, err == nil && row.Kind == ticket.ConfirmCommand
+	id := f.confirms(in)
+	if id == 0 {
+		return row, false
 	}
-	return row, false
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		row, err = tx.OutboxByID(id)
+		return err
+	})
+	return row, err == nil && row.Kind == ticket.ConfirmCommand
+}
+
+// confirmToken says that a mail came to the address of a confirmation.
+func (f *Flow) confirmToken(in *incoming) bool {
+	return slices.ContainsFunc(f.tokens(in), func(t ticket.Token) bool { return t.Purpose == ticket.ForConfirm })
+}
+
+// confirms is the row that a mail may be the confirmation of, or 0: by the
+// token of its address or, where a desk has no token addresses, by our
+// Message-ID.
+func (f *Flow) confirms(in *incoming) int64 {
+	for _, t := range f.tokens(in) {
+		if t.Purpose == ticket.ForConfirm {
+			return t.Row()
+		}
+	}
+	desk := f.Settings.Load().Desk(in.d.Desk)
+	if desk == nil || desk.Reply != "off" {
+		return 0
+	}
+	for _, t := range f.idTokens(in) {
+		return t.Row()
+	}
+	return 0
 }
 
 // readConfirmed reads the agent's mail that waits for a confirmation; nil if
@@ -88,7 +111,7 @@ func (f *Flow) readConfirmed(ctx context.Context, row store.Outbox) *incoming {
 // confirm is the answer to a confirm mail: what waits is done as if it had
 // been proven, once, within a day.
 func (d *decision) confirm(rowID int64) error {
-	row, err := d.tx.OutboxByID(rowID)
+	row, err := d.tx.LockOutbox(rowID)
 	if ignoreNoRows(err) != nil {
 		return err
 	}
@@ -124,7 +147,15 @@ func (d *decision) confirmed(row store.Outbox, a args) error {
 	if err != nil {
 		return err
 	}
+	still, err := d.stillWaits(first, a)
+	if err != nil {
+		return err
+	}
+	if !still {
+		return d.setAside("what it confirms no longer waits")
+	}
 	was := &decision{f: d.f, s: d.s, tx: d.tx, in: d.in.confirmed, d: first}
+	was.in.describe(&was.d)
 	was.d.State, was.d.Stop, was.d.Reason = store.DeliveryDone, "", "confirmed by mail"
 	was.because("confirmed by mail %d", d.d.ID)
 	w := d.f.level(was.in)
@@ -145,6 +176,15 @@ func (d *decision) confirmed(row store.Outbox, a args) error {
 	d.d.TicketID = was.d.TicketID
 	was.d.Why = was.reasons()
 	return d.tx.FinishDelivery(was.d)
+}
+
+// stillWaits says that nobody has dealt with what waits for a confirmation.
+func (d *decision) stillWaits(first store.Delivery, a args) (bool, error) {
+	if a.Message == 0 {
+		return first.State == store.DeliveryHeld, nil
+	}
+	m, err := d.tx.MessageByID(a.Message)
+	return err == nil && m.Visibility == store.Waiting, ignoreNoRows(err)
 }
 
 // actWaiting ends the waiting of an agent's mail and does what it says. What
@@ -177,7 +217,11 @@ func (d *decision) actWaiting(row store.Outbox, a args, w writer) error {
 // openedFor is an agent's new mail whose first line is #customer ADDRESS: it
 // opens a ticket for that person, in the agent's words.
 func (d *decision) openedFor(w writer) (bool, error) {
-	cmds, words := parseCommands(d.words())
+	text := d.in.mail.Reply
+	if text == "" {
+		text = d.in.mail.Text
+	}
+	cmds, words := parseCommands(text)
 	if len(cmds) == 0 || cmds[0].name != "customer" {
 		return false, nil
 	}
@@ -208,7 +252,7 @@ func (d *decision) confirmOpening(w writer, cmds []command) error {
 	if ok, err := d.mayConfirm(w); !ok || err != nil {
 		return err
 	}
-	a := args{Delivery: d.d.ID, Reason: "not proven: " + w.reason}
+	a := args{Delivery: d.d.ID, Reason: "not proven: " + w.reason, Deadline: d.tx.Now().Add(confirmFor)}
 	for _, c := range cmds {
 		a.Lines = append(a.Lines, argLine{Text: c.line, OK: true})
 	}

@@ -7,8 +7,10 @@ import (
 	"guichet/store"
 )
 
-// dueBatch bounds the tickets whose deadlines are looked up at once.
-const dueBatch = 100
+const (
+	dueBatch = 100             // tickets whose deadlines are looked up at once
+	putOff   = 5 * time.Minute // of a ticket whose step failed
+)
 
 // RunDeadlines takes the steps that are due without any mail, each within a
 // second of its time, until ctx ends. It also sweeps what has grown old.
@@ -31,29 +33,51 @@ func (f *Flow) RunDeadlines(ctx context.Context) error {
 	}
 }
 
-// dueNow takes one step on each ticket that is due and says how many were.
-func (f *Flow) dueNow(ctx context.Context) int {
+// dueNow takes one step on each ticket that is due and says how many steps
+// were taken. A ticket whose step fails stops no other; it is put off.
+func (f *Flow) dueNow(ctx context.Context) (taken int) {
 	var ids []int64
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		ids, err = tx.DueTickets(dueBatch)
 		return err
 	})
+	if err != nil && ctx.Err() == nil {
+		f.Log.Error("deadlines", "err", err)
+	}
 	for _, id := range ids {
-		if err == nil {
-			err = f.deadline(ctx, id)
+		err := f.deadline(ctx, id)
+		switch {
+		case err == nil:
+			taken++
+		case ctx.Err() != nil || store.IsTrouble(err):
+			return 0
+		default:
+			f.Log.Error("deadline", KeyTicket, id, "err", err)
+			f.update(ctx, "put off deadline", func(tx *store.Tx) error { return tx.PutOff(id, tx.Now().Add(putOff)) })
 		}
 	}
-	if err != nil && ctx.Err() == nil {
-		f.Log.Error("deadline", "err", err)
-		return 0
-	}
-	return len(ids)
+	return taken
 }
 
 // sweep removes what only had to be remembered for a while.
 func (f *Flow) sweep(ctx context.Context) {
 	f.update(ctx, "sweep budgets", func(tx *store.Tx) error { return tx.DropBudgets(tx.Now().Add(-2 * firstAnswerPeriod)) })
+	f.forgetConfirmations(ctx)
 	if _, err := f.DB.SweepRaw(ctx, 4*time.Hour); err != nil && ctx.Err() == nil {
 		f.Log.Error("sweep raw mails", "err", err)
 	}
+}
+
+// forgetConfirmations ends the waiting of agents' mails that nobody has
+// confirmed in time. They stay on their tickets as records.
+func (f *Flow) forgetConfirmations(ctx context.Context) {
+	f.update(ctx, "forget confirmations", func(tx *store.Tx) error {
+		stale, err := tx.StaleConfirmations(tx.Now().Add(-confirmFor))
+		for _, m := range stale {
+			if err == nil {
+				err = endWaiting(tx, m, "not confirmed in time")
+			}
+		}
+		return err
+	})
 }

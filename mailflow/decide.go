@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type decision struct {
 	why    []string
 	queued bool // rows were added to the outbox
 	opened bool
+	twice  bool  // a copy of an earlier mail
 	moved  int64 // the message that a new ticket begins with, where it is stored already
 }
 
@@ -88,6 +90,9 @@ func (d *decision) reasons() string {
 // told writes the log's line and wakes the sender, after the commit.
 func (d *decision) told() {
 	f, log := d.f, d.f.Log
+	if d.twice {
+		f.Count.Duplicates.Add(1)
+	}
 	switch {
 	case d.d.State == store.DeliverySetAside:
 		f.Count.SetAside.Add(1)
@@ -122,9 +127,10 @@ func (d *decision) run() error {
 		switch t.Purpose {
 		case ticket.ForBounce:
 			return d.bounced(t.Row())
-		case ticket.ForConfirm:
-			return d.confirm(t.Row())
 		}
+	}
+	if d.in.confirmed != nil || d.f.confirmToken(d.in) {
+		return d.confirm(d.f.confirms(d.in))
 	}
 	if row := d.returned(); row != 0 {
 		return d.bounced(row)
@@ -142,6 +148,16 @@ func (d *decision) run() error {
 		return d.withoutTicket(t, w)
 	}
 	d.because("thread: %s", t.how)
+	twins, err := d.tx.TicketsOfRaw(d.d.RawID)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(twins, t.ticket.ID) {
+		// The mail went to another desk, too, and has acted there.
+		d.d.TicketID, d.d.Reason = t.ticket.ID, "the copy of another desk has done it"
+		d.because("%s", d.d.Reason)
+		return nil
+	}
 	return d.withTicket(t, w)
 }
 
@@ -157,7 +173,7 @@ func (d *decision) duplicate() (bool, error) {
 		return false, err
 	}
 	if ok {
-		d.f.Count.Duplicates.Add(1)
+		d.twice = true
 		d.d.TicketID, d.d.MessageID = first.TicketID, first.MessageID
 		d.d.Reason = fmt.Sprintf("duplicate of mail %d", first.ID)
 		d.because("%s", d.d.Reason)
@@ -170,6 +186,7 @@ func (d *decision) duplicate() (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	d.twice = true
 	d.d.Reason = fmt.Sprintf("another copy of mail %d", first.ID)
 	d.because("%s", d.d.Reason)
 	w := d.f.level(d.in)
@@ -194,7 +211,7 @@ func (d *decision) withoutTicket(t thread, w writer) error {
 // withTicket is a mail about a known ticket.
 func (d *decision) withTicket(t thread, w writer) error {
 	d.d.Reason = t.how
-	if d.in.verdict.Class != ClassPerson {
+	if d.in.verdict.Class != ClassPerson && !d.partnerSystem(t, w) {
 		return d.automatic(t, w)
 	}
 	if w.agent != nil {
@@ -204,6 +221,16 @@ func (d *decision) withTicket(t thread, w writer) error {
 		return d.wait(t, w)
 	}
 	return d.fromParty(t, w)
+}
+
+// partnerSystem recognises the words of people that come through a machine,
+// such as a partner's own ticket system: it bears a party's token and new
+// text, and is neither a vacation nor a receipt nor a report. It counts as
+// that party's answer and is never answered automatically.
+func (d *decision) partnerSystem(t thread, w writer) bool {
+	class := d.in.verdict.Class
+	return (class == ClassBulk || class == ClassList) && t.owner != nil && t.owner.Role != ticket.Agent && w.agent == nil &&
+		d.in.mail.Reply != ""
 }
 
 // automatic keeps a mail that no person wrote: it changes nothing, and what
@@ -226,7 +253,7 @@ func (d *decision) automatic(t thread, w writer) error {
 func (d *decision) wait(t thread, w writer) error {
 	d.d.Reason = w.waits
 	d.because("waits: %s", w.waits)
-	id, err := d.keep(t.ticket.ID, w, store.Waiting, d.words())
+	id, err := d.keep(t.ticket.ID, w, store.Waiting, d.f.withoutSecrets(d.in.mail.Reply))
 	if err != nil {
 		return err
 	}
@@ -240,8 +267,12 @@ func (d *decision) wait(t thread, w writer) error {
 
 // fromParty is a party's answer.
 func (d *decision) fromParty(t thread, w writer) error {
-	words := d.words()
-	e := ticket.Event{Type: meaning(words, w.name, t.ticket.State), Actor: w.address, Role: w.role, Alone: w.alone}
+	words := d.f.withoutSecrets(d.in.mail.Reply)
+	asked, err := d.asked(t.row)
+	if err != nil {
+		return err
+	}
+	e := ticket.Event{Type: meaning(words, w.name, t.ticket.State, asked), Actor: w.address, Role: w.role, Alone: w.alone}
 	if err := d.witness(t.ticket.ID, &e); err != nil {
 		return err
 	}
@@ -249,7 +280,7 @@ func (d *decision) fromParty(t thread, w writer) error {
 	if err != nil {
 		return err
 	}
-	if !w.colleague && w.party.Address == w.address {
+	if !w.colleague && w.party.Address == w.address && (w.level == OwnToken || w.level == Proven) {
 		if err := d.tx.SetProven(w.party.ID); err != nil {
 			return err
 		}
@@ -257,7 +288,8 @@ func (d *decision) fromParty(t thread, w writer) error {
 	if err := d.addCopied(t.ticket.ID, w); err != nil {
 		return err
 	}
-	n := notice{message: id, event: eventCode(e.Type), addressed: d.addressed()}
+	n := notice{message: id, event: eventCode(e.Type), addressed: d.addressed(), unproven: w.level != Proven,
+		silent: w.alone && w.level == Unproven || d.in.verdict.Class != ClassPerson}
 	if w.colleague {
 		n.event = "colleague"
 	}
@@ -285,11 +317,11 @@ func (d *decision) witness(ticketID int64, e *ticket.Event) error {
 	if err != nil {
 		return err
 	}
-	agent, err := d.tx.LastWords(ticketID, ticket.Agent)
+	agents, err := d.tx.LastAnswer(ticketID)
 	if err != nil {
 		return err
 	}
-	e.CustomerSilent = customer <= agent
+	e.CustomerSilent = !customer.After(agents)
 	parties, err := d.tx.Parties(ticketID)
 	for _, p := range parties {
 		e.HasCustomer = e.HasCustomer || p.Role == ticket.Customer
@@ -298,13 +330,34 @@ func (d *decision) witness(ticketID int64, e *ticket.Event) error {
 	return err
 }
 
-// words is the new text of a mail, or all of it where nothing is new.
-func (d *decision) words() string {
-	if d.in.mail.Reply != "" {
-		return d.in.mail.Reply
+// asked says that a mail of ours asks whether the problem is solved.
+func (d *decision) asked(row int64) (bool, error) {
+	o, err := d.tx.OutboxByID(row)
+	if err != nil {
+		return false, ignoreNoRows(err)
 	}
-	return d.in.mail.Text
+	return o.Kind == ticket.ClosureRequest || o.Kind == ticket.ClosureReminder || o.Kind == ticket.AutoCloseWarning, nil
 }
+
+// withoutSecrets takes our own links and token addresses out of words that
+// others will read: each belongs to the one person it was mailed to.
+func (f *Flow) withoutSecrets(words string) string {
+	s := f.Settings.Load()
+	words = pageLink.ReplaceAllStringFunc(words, func(link string) string {
+		if strings.HasPrefix(link, s.BaseURL+"/t/") {
+			return s.BaseURL + "/"
+		}
+		return link
+	})
+	return tokenLike.ReplaceAllStringFunc(words, func(run string) string {
+		if _, err := f.Keys.Verify(run); err == nil {
+			return "…"
+		}
+		return run
+	})
+}
+
+var pageLink = regexp.MustCompile(`https?://[^\s<>"']+/t/[0-9a-f]{40}[^\s<>"']*`)
 
 // addressed are those who have the mail already.
 func (d *decision) addressed() []string { return d.in.people() }

@@ -30,6 +30,8 @@ type notice struct {
 	stranger  bool     // the answered person has proven nothing
 	fromAgent bool     // the words are an agent's
 	quiet     bool     // agents know already
+	unproven  bool     // the actor has not proven more than a token: no words come back
+	silent    bool     // the actor is not answered at all
 }
 
 // args is what an outbox row keeps for composing, as JSON: ids and codes of
@@ -41,6 +43,7 @@ type args struct {
 	Other    string        `json:"other,omitempty"`
 	Stranger bool          `json:"stranger,omitempty"`
 	Words    bool          `json:"words,omitempty"` // an agent's words: a person wrote this mail
+	Mute     bool          `json:"mute,omitempty"`  // the reader's own words are not sent back
 	From     ticket.State  `json:"from,omitempty"`
 	State    ticket.State  `json:"state,omitempty"`
 	Closed   ticket.Reason `json:"closed,omitempty"`
@@ -142,8 +145,15 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		priority = priorityLater
 	}
 	for _, p := range to {
+		own := a
+		if p.Address == e.Actor && e.Role != ticket.Agent && p.Role != ticket.Agent {
+			if n.silent {
+				continue
+			}
+			own.Mute = n.unproven
+		}
 		o := store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: effect.Mail, Recipient: p.Address,
-			Priority: priority, Args: a.json()}
+			Priority: priority, Args: own.json()}
 		if err := d.add(o); err != nil {
 			return err
 		}

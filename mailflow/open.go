@@ -41,9 +41,10 @@ func (d *decision) begin(t thread, w writer) error {
 // followUp is a mail to a ticket that was closed too long ago to reopen: it
 // becomes a ticket of its own, linked with the old one, without a form.
 func (d *decision) followUp(t thread, w writer, message int64) error {
-	w.role = w.party.Role
-	role := w.role
-	e := ticket.Event{Type: ticket.Received, Actor: w.address, Role: role, Linked: true}
+	if w.role = w.party.Role; w.role != ticket.Integrator {
+		w.role = ticket.Customer // who is alone on a ticket is its customer
+	}
+	e := ticket.Event{Type: ticket.Received, Actor: w.address, Role: w.role, Linked: true}
 	n := notice{event: "new-ticket", addressed: d.addressed(), other: t.ticket.Number, stranger: w.level == Unproven}
 	from := t.ticket.ID
 	d.moved = message
@@ -52,6 +53,13 @@ func (d *decision) followUp(t thread, w writer, message int64) error {
 		return err
 	}
 	if err := d.tx.MoveMessage(message, from, id); err != nil {
+		return err
+	}
+	self, err := d.tx.PartyByAddress(id, w.address)
+	if err != nil {
+		return err
+	}
+	if err := d.tx.ShowMessage(message, store.Public, self.Ordinal, self.Role); err != nil {
 		return err
 	}
 	d.d.TicketID = id
@@ -63,7 +71,7 @@ func (d *decision) followUp(t thread, w writer, message int64) error {
 func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n notice) (int64, error) {
 	e.Answerable = d.in.verdict.Answerable && w.level != Forged
 	if e.Answerable && n.stranger {
-		first, err := d.firstAnswer(w)
+		first, err := d.firstAnswer(w, customer)
 		if err != nil {
 			return 0, err
 		}
@@ -166,8 +174,30 @@ func (d *decision) flood(w writer) (bool, error) {
 	d.d.Reason = fmt.Sprintf("more than %d new tickets of one subject in %s", floodTickets, floodPeriod)
 	d.because("%s: joins the first, unanswered", d.d.Reason)
 	w.role = ticket.Customer
-	_, err = d.keep(begun.TicketID, w, store.Record, d.in.mail.Text)
-	return true, err
+	if p, err := d.tx.PartyByAddress(begun.TicketID, w.address); err == nil {
+		w.party, w.role = &p, p.Role
+	}
+	id, err := d.keep(begun.TicketID, w, store.Public, d.in.mail.Text)
+	if err != nil || count > floodTickets+1 {
+		return true, err
+	}
+	t, err := d.tx.LockTicket(begun.TicketID)
+	if err != nil {
+		return true, err
+	}
+	return true, d.toAgents(t, args{Message: id, Event: "loop", Reason: d.d.Reason, From: t.State, State: t.State})
+}
+
+// toAgents notifies the agents of a ticket of something that is no event.
+func (d *decision) toAgents(t ticket.Ticket, a args) error {
+	agents, err := d.agents(t, "")
+	for _, p := range agents {
+		if err := d.add(store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: ticket.Notification,
+			Recipient: p.Address, Priority: priorityAgent, Args: a.json()}); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // core is a subject without what counts up in it.
@@ -176,11 +206,22 @@ func core(subject string) string { return digits.ReplaceAllString(topic(subject)
 // firstAnswer says whether a stranger may get an answer now: one in 24 hours
 // for each address and desk. Later mails of that time become tickets all the
 // same; one mail tells of them together when the time is over.
-func (d *decision) firstAnswer(w writer) (bool, error) {
-	name := "first answer " + d.d.Desk + " " + w.address
-	count, began, _, err := d.tx.Spend(name, firstAnswerPeriod, d.d.ID)
-	if err != nil || count == 1 {
-		return count == 1, err
+//
+// The customer that an integrator names counts likewise: else a forger could
+// have us write to him as often as he invents integrators.
+func (d *decision) firstAnswer(w writer, customer *rfc822.Address) (bool, error) {
+	count, began, _, err := d.tx.Spend("first answer "+d.d.Desk+" "+w.address, firstAnswerPeriod, d.d.ID)
+	if err != nil {
+		return false, err
+	}
+	if customer != nil {
+		named, _, _, err := d.tx.Spend("first answer "+d.d.Desk+" "+strings.ToLower(customer.Address), firstAnswerPeriod, d.d.ID)
+		if err != nil || named > 1 && count == 1 {
+			return false, err
+		}
+	}
+	if count == 1 {
+		return true, nil
 	}
 	d.because("no answer: this address had one within 24 hours")
 	return false, d.alsoReceived(w, began.Add(firstAnswerPeriod))

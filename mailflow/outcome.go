@@ -3,6 +3,7 @@ package mailflow
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,8 +14,6 @@ import (
 // holdMail keeps a mail back until somebody decides, and tells the agents
 // why. The clock of its ticket stands still meanwhile.
 func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
-	f.Log.Warn("held", KeyOutbox, dr.row.ID, KeyTicket, dr.row.TicketID, "reason", reason)
-	f.Count.HeldOut.Add(1)
 	d := &decision{f: f, s: f.Settings.Load()}
 	err := f.DB.Update(ctx, func(tx *store.Tx) error {
 		d.tx, d.queued = tx, false
@@ -23,7 +22,7 @@ func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
 		}
 		if m := dr.message; m.Role == ticket.Agent && m.Visibility == store.Public {
 			// Nor do the pages show the words before somebody lets them go.
-			if err := tx.ShowMessage(m.ID, store.NoteVis, m.Party, m.Role); err != nil {
+			if err := tx.ShowMessage(m.ID, store.HeldVis, m.Party, m.Role); err != nil {
 				return err
 			}
 		}
@@ -51,6 +50,9 @@ func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
 	if err != nil {
 		return err
 	}
+	f.Log.Warn("held", KeyOutbox, dr.row.ID, KeyTicket, dr.row.TicketID, "reason", reason,
+		"do", fmt.Sprintf("guichet outbox release %d", dr.row.ID))
+	f.Count.HeldOut.Add(1)
 	f.Outgoing()
 	return ErrNotSent
 }
@@ -71,7 +73,13 @@ func (f *Flow) Settle(ctx context.Context, rows []store.Outbox) error {
 			if !ours {
 				continue
 			}
-			if err := d.afterTry(o); err != nil {
+			var stop *stopped
+			var refused ticket.Refused
+			err = d.afterTry(o)
+			if errors.As(err, &stop) || errors.As(err, &refused) {
+				continue // the outcome stands, whatever its ticket says to it
+			}
+			if err != nil {
 				return err
 			}
 		}

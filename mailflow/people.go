@@ -63,7 +63,7 @@ func (f *Flow) people(tx *store.Tx, in *incoming, t thread) (writer, error) {
 			w.agent = nil
 		}
 	}
-	if t.owner != nil && t.how != "" {
+	if t.owner != nil {
 		mine, err := f.isPerson(tx, w.address, t.owner)
 		if err != nil {
 			return w, err

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"guichet/mailflow/rfc822"
+	"guichet/mailflow/ticket"
 	"guichet/store"
 )
 
@@ -52,21 +53,40 @@ func (f *Flow) Run(ctx context.Context) error {
 	defer poll.Stop()
 	p.alone(ctx)
 	for ctx.Err() == nil {
-		if n, err := p.claim(ctx); err != nil || n == 0 {
-			if err != nil && ctx.Err() == nil {
-				f.Log.Error("claim deliveries", "err", err)
-			}
+		n, err := p.claim(ctx)
+		if err != nil && ctx.Err() == nil {
+			f.Log.Error("claim deliveries", "err", err)
+		}
+		if err == nil && n > 0 {
 			select {
-			case <-ctx.Done():
-			case <-f.wake:
-			case <-poll.C:
 			case <-renew.C:
-				f.update(ctx, "renew leases", func(tx *store.Tx) error { return tx.RenewDeliveries(leaseTTL) })
-				p.alone(ctx)
+				p.renew(ctx)
+			default:
 			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-f.wake:
+		case <-poll.C:
+		case <-renew.C:
+			p.renew(ctx)
 		}
 	}
 	return nil
+}
+
+// renew prolongs the leases of what is in hand, and of nothing else: what a
+// fault has let slip is found again as a suspect.
+func (p *pipeline) renew(ctx context.Context) {
+	p.f.update(ctx, "renew leases", func(tx *store.Tx) (err error) {
+		p.inHand.Range(func(id, _ any) bool {
+			err = tx.RenewDelivery(id.(int64), leaseTTL)
+			return err == nil
+		})
+		return err
+	})
+	p.alone(ctx)
 }
 
 // pipeline is the machinery between the claim and the decision.
@@ -77,6 +97,7 @@ type pipeline struct {
 	reads  chan *job           // to any reader
 	order  chan *job           // the same jobs, in journal order
 	lanes  [lanes]chan *job
+	inHand sync.Map // delivery ids
 	wg     sync.WaitGroup
 }
 
@@ -93,6 +114,7 @@ func (p *pipeline) start() {
 		p.wg.Go(func() {
 			for j := range p.lanes[i] {
 				p.f.settle(j)
+				p.inHand.Delete(j.d.ID)
 				p.slots.Release(1)
 			}
 		})
@@ -147,6 +169,7 @@ func (p *pipeline) claim(ctx context.Context) (int, error) {
 	sortDeliveries(ds)
 	for _, d := range ds {
 		j := &job{d: d, read: make(chan struct{})}
+		p.inHand.Store(d.ID, nil)
 		p.reads <- j
 		p.order <- j
 	}
@@ -225,8 +248,11 @@ func (f *Flow) settle(j *job) {
 		}
 		var stop *stopped
 		var panicked *store.PanicError
+		var refused ticket.Refused
 		switch {
 		case errors.As(err, &stop):
+		case errors.As(err, &refused):
+			stop = &stopped{"apply", refused.Error()}
 		case errors.As(err, &panicked):
 			stop = &stopped{"decide", "the program failed: " + firstLine(panicked.Error())}
 		case try < 3 || store.IsTrouble(err):
@@ -250,7 +276,13 @@ func (f *Flow) hold(j *job, stop *stopped) {
 	if j.in != nil {
 		j.in.describe(&d)
 	}
-	if f.update(context.Background(), "hold", func(tx *store.Tx) error { return tx.FinishDelivery(d) }) {
+	if f.update(context.Background(), "hold", func(tx *store.Tx) error {
+		mine, err := tx.HasDelivery(d.ID)
+		if err != nil || !mine {
+			return err
+		}
+		return tx.FinishDelivery(d)
+	}) {
 		f.Count.Held.Add(1)
 		f.Log.Warn("held", KeyMail, d.ID, "stop", d.Stop, "reason", d.Reason,
 			"do", fmt.Sprintf("guichet held show %d", d.ID))

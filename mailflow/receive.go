@@ -203,8 +203,11 @@ func (in *Incoming) deliveries() []store.Delivery {
 				Hello: in.env.Hello, TLS: in.env.TLS, Login: in.env.Login, MailFrom: in.env.From, Priority: 1})
 		}
 		rows[i].Recipients = append(rows[i].Recipients, to)
-		if _, err := in.r.Keys.Verify(route.Token); err == nil {
+		if t, err := in.r.Keys.Verify(route.Token); err == nil {
 			rows[i].Priority = 0
+			if t.Purpose == ticket.ForReply {
+				rows[i].About = t.Ticket()
+			}
 		}
 	}
 	if rows == nil {
@@ -249,10 +252,12 @@ func (s *Settings) Route(address string) Route {
 	address = strings.ToLower(address)
 	local, domain, _ := cutLast(address)
 	for i := range s.Desks {
-		d := &s.Desks[i]
-		if address == d.Address {
-			return Route{Desk: d}
+		if address == s.Desks[i].Address {
+			return Route{Desk: &s.Desks[i]}
 		}
+	}
+	for i := range s.Desks {
+		d := &s.Desks[i]
 		if token := d.tokenIn(address); token != "" {
 			return Route{d, token}
 		}

@@ -162,12 +162,12 @@ func (f *Flow) threadByID(tx *store.Tx, in *incoming) (thread, error) {
 func (f *Flow) pick(tx *store.Tx, anchors []store.Anchor, in *incoming) (store.Anchor, bool, error) {
 	var mine, here []store.Anchor
 	for _, a := range anchors {
-		_, err := tx.PartyByAddress(a.TicketID, in.from())
-		if err == sql.ErrNoRows {
-			continue
-		}
+		known, err := f.knows(tx, a.TicketID, in)
 		if err != nil {
 			return a, false, err
+		}
+		if !known {
+			continue
 		}
 		mine = append(mine, a)
 		if a.Desk == in.d.Desk {
@@ -203,11 +203,21 @@ func (f *Flow) threadByNumber(tx *store.Tx, in *incoming) (thread, error) {
 	if err != nil {
 		return thread{}, err
 	}
-	_, err = tx.PartyByAddress(t.ID, in.from())
-	if err == sql.ErrNoRows {
-		return thread{names: number}, nil
+	known, err := f.knows(tx, t.ID, in)
+	if err != nil || !known {
+		return thread{names: number}, err
 	}
-	return thread{how: byNumber, ticket: t, names: number}, err
+	return thread{how: byNumber, ticket: t, names: number}, nil
+}
+
+// knows says that the writer is a party of the ticket. An agent's address is
+// easily guessed: without proof it counts only with a token.
+func (f *Flow) knows(tx *store.Tx, ticketID int64, in *incoming) (bool, error) {
+	p, err := tx.PartyByAddress(ticketID, in.from())
+	if err != nil {
+		return false, ignoreNoRows(err)
+	}
+	return p.Role != ticket.Agent || f.level(in).level == Proven, nil
 }
 
 var digits = regexp.MustCompile(`[0-9]+`)

@@ -12,22 +12,28 @@ import (
 // meaning reads what a party's whole new text plainly says about the ticket.
 // What is not plain is an ordinary answer: it opens the ticket again, which
 // costs an agent a look, while a wrong approval would cost the customer.
-func meaning(text, name string, state ticket.State) ticket.EventType {
+//
+// "It works" ends only what is resolved: to an agent's question on an open
+// ticket it is an answer. A bare yes or no speaks of the solution only where
+// asked is set: the mail answers our question whether it is solved.
+func meaning(text, name string, state ticket.State, asked bool) ticket.EventType {
 	said := bare(text, name)
+	settled := state == ticket.Resolved || state == ticket.Closed
+	refuses, approves := notSolved, slices.Concat(solved, works)
+	if asked {
+		refuses, approves = slices.Concat(refuses, no), slices.Concat(approves, yes)
+	}
 	switch {
 	case said == "":
 		if plain(text, name) == "" {
 			return ticket.Answered // nothing at all, perhaps only a picture
 		}
 		return ticket.Thanked
-	case composed(said, notSolved):
-		if state == ticket.Resolved || state == ticket.Closed {
-			return ticket.Refuse
-		}
-	case composed(said, solved):
-		if state == ticket.Resolved || state == ticket.Closed {
-			return ticket.Approve
-		}
+	case settled && composed(said, refuses):
+		return ticket.Refuse
+	case settled && composed(said, approves):
+		return ticket.Approve
+	case !settled && composed(said, solved):
 		return ticket.Withdraw
 	}
 	return ticket.Answered
@@ -93,40 +99,56 @@ const politeness = `bonjour|bonsoir|salut|madame|monsieur|hello|hi|hey|dear all|
 	`mit freundlichen grüßen|freundliche grüße|viele grüße|beste grüße|mfg|lg|saludos|un saludo|atentamente|` +
 	`super|parfait|great|perfect|toll|perfekt|perfecto|genial`
 
+// solved says that the problem is gone, whatever was asked.
 var solved = []string{
-	"oui", "c'est réglé", "c'est résolu", "c'est bon", "c'est ok", "c'est ok pour moi", "c'est bon pour moi", "problème résolu",
-	"le problème est résolu", "le problème est réglé", "tout est réglé", "tout est résolu", "tout fonctionne", "ça fonctionne",
-	"ça marche", "ça fonctionne maintenant", "ça marche maintenant", "tout marche", "cela fonctionne", "je confirme",
-	"je confirme la clôture", "vous pouvez clôturer", "vous pouvez fermer", "vous pouvez clôturer le ticket",
-	"vous pouvez fermer le ticket", "oui c'est réglé", "oui c'est résolu", "oui c'est bon", "résolu", "réglé", "approuvé",
-	"oui vous pouvez clôturer", "l'incident est résolu", "j'approuve la solution", "j'approuve",
-	"yes", "it is solved", "it's solved", "solved", "it is resolved", "it's resolved", "resolved", "it is fixed", "it's fixed", "fixed",
-	"it works", "it works now", "works now", "it is working", "it's working", "it is working now", "it's working now",
-	"everything works", "all good", "all good now", "problem solved", "the problem is solved", "the problem is fixed",
-	"you can close the ticket", "you can close this ticket", "you can close it", "please close", "please close the ticket",
-	"please close this ticket", "i confirm", "confirmed", "yes it is solved", "yes it's solved", "yes it works", "approved", "i approve",
-	"i approve the solution",
-	"ja", "gelöst", "ist gelöst", "es ist gelöst", "das problem ist gelöst", "problem gelöst", "erledigt", "hat sich erledigt",
-	"es funktioniert", "es funktioniert jetzt", "funktioniert", "funktioniert jetzt", "es geht", "es geht jetzt", "es geht wieder",
-	"alles gut", "passt", "ja gelöst", "ticket kann geschlossen werden", "das ticket kann geschlossen werden",
-	"sí", "solucionado", "está solucionado", "está resuelto", "resuelto", "problema resuelto", "problema solucionado",
-	"el problema está resuelto", "el problema está solucionado", "ya funciona", "funciona", "todo bien", "pueden cerrar",
-	"pueden cerrar el ticket", "confirmo",
+	"c'est réglé", "c'est résolu", "problème résolu", "problème réglé", "le problème est résolu", "le problème est réglé",
+	"tout est réglé", "tout est résolu", "résolu", "réglé", "l'incident est résolu", "l'incident est réglé",
+	"vous pouvez clôturer le ticket", "vous pouvez fermer le ticket", "vous pouvez clore le ticket",
+	"it is solved", "it's solved", "solved", "it is resolved", "it's resolved", "resolved", "it is fixed", "it's fixed",
+	"problem solved", "the problem is solved", "the problem is fixed", "the problem is resolved",
+	"you can close the ticket", "you can close this ticket", "please close the ticket", "please close this ticket",
+	"gelöst", "ist gelöst", "es ist gelöst", "das problem ist gelöst", "problem gelöst", "hat sich erledigt",
+	"das ticket kann geschlossen werden", "ticket kann geschlossen werden",
+	"está solucionado", "está resuelto", "problema resuelto", "problema solucionado", "el problema está resuelto",
+	"el problema está solucionado", "pueden cerrar el ticket",
 }
 
+// works says of a solution that it holds.
+var works = []string{
+	"c'est bon", "c'est ok", "c'est ok pour moi", "c'est bon pour moi", "tout fonctionne", "ça fonctionne", "ça marche",
+	"ça fonctionne maintenant", "ça marche maintenant", "tout marche", "cela fonctionne", "cela fonctionne maintenant",
+	"je confirme la clôture", "vous pouvez clôturer", "vous pouvez fermer", "vous pouvez clore", "approuvé",
+	"j'approuve la solution", "j'approuve",
+	"it works", "it works now", "works now", "it is working", "it's working", "it is working now", "it's working now", "fixed",
+	"everything works", "everything works now", "all good", "all good now", "you can close it", "please close", "approved",
+	"i approve", "i approve the solution",
+	"erledigt", "es funktioniert", "es funktioniert jetzt", "funktioniert", "funktioniert jetzt", "es geht", "es geht jetzt",
+	"es geht wieder", "alles gut", "passt",
+	"solucionado", "resuelto", "ya funciona", "funciona", "todo bien", "pueden cerrar",
+}
+
+// yes and no answer a question.
+var (
+	yes = []string{"oui", "je confirme", "yes", "i confirm", "confirmed", "ja", "sí", "confirmo"}
+	no  = []string{"non", "no", "nein"}
+)
+
+// notSolved says that the problem is still there.
 var notSolved = []string{
-	"non", "ce n'est pas réglé", "ce n'est pas résolu", "c'est pas réglé", "c'est pas résolu", "pas réglé", "pas résolu", "non résolu",
-	"ce n'est toujours pas réglé", "ce n'est toujours pas résolu", "toujours pas réglé", "toujours pas résolu", "le problème persiste",
-	"le problème n'est pas résolu", "le problème n'est pas réglé", "le problème est toujours là", "ça ne fonctionne pas",
-	"ça ne fonctionne toujours pas", "ça ne marche pas", "ça ne marche toujours pas", "cela ne fonctionne pas",
-	"cela ne fonctionne toujours pas", "non ce n'est pas réglé", "non ce n'est pas résolu", "non ça ne marche pas",
-	"no", "not solved", "not resolved", "not fixed", "it is not solved", "it's not solved", "it isn't solved", "it is not resolved",
+	"ce n'est pas réglé", "ce n'est pas résolu", "c'est pas réglé", "c'est pas résolu", "pas réglé", "pas résolu", "non résolu",
+	"ce n'est toujours pas réglé", "ce n'est toujours pas résolu", "toujours pas réglé", "toujours pas résolu",
+	"le problème persiste", "non le problème persiste", "le problème n'est pas résolu", "le problème n'est pas réglé",
+	"le problème est toujours là", "ça ne fonctionne pas", "ça ne fonctionne toujours pas", "ça ne marche pas",
+	"ça ne marche toujours pas", "cela ne fonctionne pas", "cela ne fonctionne toujours pas", "non ce n'est pas réglé",
+	"non ce n'est pas résolu", "non ça ne marche pas", "non ça ne fonctionne pas",
+	"not solved", "not resolved", "not fixed", "it is not solved", "it's not solved", "it isn't solved", "it is not resolved",
 	"it's not resolved", "it is not fixed", "it's not fixed", "still not solved", "still not fixed", "still not working",
 	"it does not work", "it doesn't work", "it still does not work", "it still doesn't work", "it is still not working",
-	"the problem persists", "the problem is not solved", "the problem is still there", "no it is not solved", "no it's not solved",
-	"no it does not work", "no it doesn't work", "no it is not",
-	"nein", "nicht gelöst", "es ist nicht gelöst", "das problem ist nicht gelöst", "das problem besteht weiterhin",
-	"es funktioniert nicht", "es funktioniert immer noch nicht", "es geht nicht", "es geht immer noch nicht", "nein nicht gelöst",
+	"the problem persists", "the problem is not solved", "the problem is still there", "no it is not solved",
+	"no it's not solved", "no it does not work", "no it doesn't work", "no it is not", "no the problem persists",
+	"nicht gelöst", "es ist nicht gelöst", "das problem ist nicht gelöst", "das problem besteht weiterhin",
+	"es funktioniert nicht", "es funktioniert immer noch nicht", "es geht nicht", "es geht immer noch nicht",
+	"nein nicht gelöst", "nein es funktioniert nicht",
 	"no está solucionado", "no está resuelto", "no funciona", "sigue sin funcionar", "el problema persiste",
 	"no no funciona", "sin resolver",
 }

@@ -1,65 +1,91 @@
 package portal
 
 import (
-	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"guichet/mailflow"
 	"guichet/store"
+)
+
+const (
+	// maxDownloads is how many files are sent at once, each out of some
+	// 400 KiB of memory; more wait, for at most downloadWait.
+	maxDownloads = 32
+	downloadWait = 20 * time.Second
+	// slowest is the bandwidth below which a download is given up, in bytes
+	// a second.
+	slowest = 8 << 10
 )
 
 func fileURL(link string, f store.Part) string {
 	return fmt.Sprintf("/t/%s/file/%d/%s", link, f.MessageID, f.Path)
 }
 
-// file sends an attachment of a message that the link's holder may see. It is
-// always a download of no active type: what a stranger sent never runs under
-// our name.
+// file sends an attachment of a message that the link's holder may see.
 func (p *Portal) file(w http.ResponseWriter, r *http.Request, link, message, path string) {
-	v, err := p.look(r.Context(), link)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		p.broken(w, err)
-		return
+	part, raw, err := p.openFile(r.Context(), link, message, path)
+	if err == nil && r.Method != http.MethodHead {
+		var leave func()
+		if leave, err = p.downloads.enter(r.Context()); err == nil {
+			defer leave()
+		}
+	}
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		p.notFound(w, r)
+	case err != nil:
+		p.broken(w, fmt.Errorf("send part %s of message %s: %w", path, message, err))
+	default:
+		download(w, r, part, raw)
+	}
+}
+
+// openFile finds a file; sql.ErrNoRows if the reader may see none there.
+func (p *Portal) openFile(ctx context.Context, link, message, path string) (part store.Part, raw *store.RawReader, err error) {
+	v, err := p.look(ctx, link, false)
+	if err != nil {
+		return part, nil, err
 	}
 	m, part, ok := v.find(message, path)
-	if err != nil || !ok {
-		p.notFound(w, r)
-		return
+	if !ok {
+		return part, nil, sql.ErrNoRows
 	}
-	var raw []byte
-	if err := p.DB.View(r.Context(), func(tx *store.Tx) (err error) {
-		raw, err = tx.ReadRaw(m.RawID)
-		return err
-	}); err != nil {
-		p.broken(w, err)
-		return
-	}
+	raw, err = p.DB.OpenRaw(ctx, m.RawID)
+	return part, raw, err
+}
+
+// download sends a file piece by piece, always as a download of no active
+// type: what a stranger sent never runs under our name. What happens on the
+// way cuts the connection, so that nobody takes half a file for a whole one.
+func download(w http.ResponseWriter, r *http.Request, part store.Part, raw io.ReaderAt) {
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	disposition := mime.FormatMediaType("attachment", map[string]string{"filename": mailflow.FileName(part)})
-	if disposition == "" {
-		disposition = "attachment"
-	}
-	h.Set("Content-Disposition", disposition)
-	var b bytes.Buffer
-	if _, err := io.Copy(&b, mailflow.OpenPart(part, raw)); err != nil && b.Len() == 0 {
-		p.broken(w, fmt.Errorf("decode part %s of message %d: %w", path, m.ID, err))
+	h.Set("Content-Disposition", disposition(mailflow.FileName(part)))
+	h.Set("Content-Length", strconv.FormatInt(part.Size, 10))
+	if r.Method == http.MethodHead {
 		return
 	}
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	w.Write(b.Bytes())
+	allowed := time.Minute + time.Duration(part.Size/slowest)*time.Second
+	// Where it cannot be set, the listener's own limit holds.
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(allowed))
+	if n, err := io.Copy(w, mailflow.StreamPart(part, raw)); err != nil || n != part.Size {
+		panic(http.ErrAbortHandler)
+	}
 }
 
+// find looks for a file among those that the reader may see.
 func (v *view) find(message, path string) (store.Message, store.Part, bool) {
 	id, err := strconv.ParseInt(message, 10, 64)
-	if v == nil || err != nil {
+	if err != nil {
 		return store.Message{}, store.Part{}, false
 	}
 	for _, m := range v.messages {
@@ -70,4 +96,25 @@ func (v *view) find(message, path string) (store.Message, store.Part, bool) {
 		}
 	}
 	return store.Message{}, store.Part{}, false
+}
+
+// gate lets maxDownloads in at once.
+type gate struct {
+	once  sync.Once
+	slots chan struct{}
+}
+
+var errBusy = errors.New("too many files are being sent")
+
+// enter waits for a slot; leave gives it back.
+func (g *gate) enter(ctx context.Context) (leave func(), err error) {
+	g.once.Do(func() { g.slots = make(chan struct{}, maxDownloads) })
+	ctx, cancel := context.WithTimeoutCause(ctx, downloadWait, errBusy)
+	defer cancel()
+	select {
+	case g.slots <- struct{}{}:
+		return func() { <-g.slots }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

@@ -31,7 +31,8 @@ type Delivery struct {
 	MailFrom   string
 	Recipients []string
 	Received   time.Time
-	Priority   int // 0: a recipient carries a token of ours; 1: the rest
+	Priority   int   // 0: a recipient carries a token of ours; 1: the rest
+	About      int64 // the ticket of a recipient's reply token; its clock stands still until this is processed
 
 	State    DeliveryState
 	Attempts int
@@ -77,9 +78,9 @@ func lines(s string) []string {
 // AddDelivery records an arrival and gives its id.
 func (tx *Tx) AddDelivery(d Delivery) (int64, error) {
 	return tx.insert(`INSERT INTO delivery (raw_id, desk, listener, client, hello, tls, login, mail_from, recipients,
-		received, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		received, priority, about) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		d.RawID, d.Desk, d.Listener, d.Client, d.Hello, d.TLS, d.Login, d.MailFrom, strings.Join(d.Recipients, "\n"),
-		d.Received, d.Priority)
+		d.Received, d.Priority, nullable(d.About))
 }
 
 // ClaimDeliveries leases up to n deliveries that nobody has in hand, those
@@ -106,10 +107,10 @@ func (tx *Tx) RetryAlone(id int64, ttl time.Duration) (bool, error) {
 	return n == 1, err
 }
 
-// RenewDeliveries prolongs the leases of what this node has in hand.
-func (tx *Tx) RenewDeliveries(ttl time.Duration) error {
-	_, err := tx.exec(`UPDATE delivery SET lease_until = ? WHERE state = 'new' AND lease_owner = ?`,
-		tx.Now().Add(ttl), tx.db.Node())
+// RenewDelivery prolongs the lease of a delivery that this node has in hand.
+func (tx *Tx) RenewDelivery(id int64, ttl time.Duration) error {
+	_, err := tx.exec(`UPDATE delivery SET lease_until = ? WHERE id = ? AND state = 'new' AND lease_owner = ?`,
+		tx.Now().Add(ttl), id, tx.db.Node())
 	return err
 }
 
@@ -181,14 +182,14 @@ func (tx *Tx) DeliveriesOfTicket(ticketID int64) ([]Delivery, error) {
 
 // SameContent finds an earlier arrival of the same mail since a time; ok is
 // false if there is none.
-func (tx *Tx) SameContent(hash []byte, since time.Time, not int64) (Delivery, bool, error) {
-	return tx.earlier(`content_hash = ? AND received >= ? AND id <> ?`, hash, since, not)
+func (tx *Tx) SameContent(hash []byte, since time.Time, before int64) (Delivery, bool, error) {
+	return tx.earlier(`content_hash = ? AND received >= ? AND id < ?`, hash, since, before)
 }
 
 // SameMail finds an earlier arrival of another copy of the mail (same desk,
 // Message-ID, From and Date) that belongs to a ticket.
-func (tx *Tx) SameMail(hash []byte, since time.Time, not int64) (Delivery, bool, error) {
-	return tx.earlier(`copy_hash = ? AND received >= ? AND id <> ? AND ticket_id IS NOT NULL`, hash, since, not)
+func (tx *Tx) SameMail(hash []byte, since time.Time, before int64) (Delivery, bool, error) {
+	return tx.earlier(`copy_hash = ? AND received >= ? AND id < ? AND ticket_id IS NOT NULL`, hash, since, before)
 }
 
 func (tx *Tx) earlier(where string, args ...any) (Delivery, bool, error) {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -133,7 +135,17 @@ func commitError(err error) error {
 func IsTrouble(err error) bool {
 	var connect *pgconn.ConnectError
 	var lost net.Error
-	return errors.Is(err, ErrFull) || errors.Is(err, ErrBusy) || errors.Is(err, ErrIO) ||
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		// 08 connection, 53 resources, 57 operator intervention, 25P03 idle
+		// too long, 40 serialization failures beyond our own retries.
+		switch server.Code[:min(2, len(server.Code))] {
+		case "08", "40", "53", "57":
+			return true
+		}
+		return server.Code == "25P03"
+	}
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, ErrFull) || errors.Is(err, ErrBusy) || errors.Is(err, ErrIO) ||
 		errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrClosed) || errors.As(err, &connect) ||
 		errors.As(err, &lost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -12,12 +12,14 @@ import (
 // Visibility says who sees a message.
 type Visibility string
 
-// Public is for all parties, Note for agents. Waiting is for agents until one
+// Public is for all parties, Note for agents. HeldVis is an agent's public
+// answer whose mails are held. Waiting is for agents until one
 // of them accepts it. Record is kept with the ticket without being part of
 // the conversation: a delivery report, an automatic answer.
 const (
 	Public  Visibility = "public"
 	NoteVis Visibility = "note"
+	HeldVis Visibility = "held"
 	Waiting Visibility = "waiting"
 	Record  Visibility = "record"
 )
@@ -115,10 +117,9 @@ func (tx *Tx) PublicMessages(ticketID, since, before int64, n int) ([]Message, e
 	return collect(rows, scanMessage)
 }
 
-// Notes lists the words of a ticket's notes and of its waiting mails, which
-// no party may see.
+// Notes lists the words of a ticket's notes, which no party may see.
 func (tx *Tx) Notes(ticketID int64) ([]string, error) {
-	rows, err := tx.query(`SELECT words FROM message WHERE ticket_id = ? AND visibility IN ('note', 'waiting')`, ticketID)
+	rows, err := tx.query(`SELECT words FROM message WHERE ticket_id = ? AND visibility = 'note'`, ticketID)
 	if err != nil {
 		return nil, err
 	}
@@ -132,20 +133,33 @@ func (tx *Tx) PublicWords(ticketID, since, but int64) ([]string, error) {
 		ORDER BY id DESC LIMIT 100`, ticketID, since, but)
 }
 
-// WaitingMessage is the message of a ticket that waits for an agent: the one
-// asked for if it does, or else the oldest; sql.ErrNoRows if none does.
-// Agents' own mails wait for somebody else: their confirmation.
-func (tx *Tx) WaitingMessage(ticketID, prefer int64) (Message, error) {
-	return scanMessage(tx.row(`SELECT `+messageColumns+` FROM message WHERE ticket_id = ? AND visibility = 'waiting'
-		AND role <> 'agent' ORDER BY CASE WHEN id = ? THEN 0 ELSE 1 END, id LIMIT 1`, ticketID, prefer))
+// WaitingMessages lists the messages of a ticket that wait for an agent, at
+// most 100: the one asked for first, then the oldest. Agents' own mails wait
+// for something else: their confirmation.
+func (tx *Tx) WaitingMessages(ticketID, prefer int64) ([]Message, error) {
+	rows, err := tx.query(`SELECT `+messageColumns+` FROM message WHERE ticket_id = ? AND visibility = 'waiting'
+		AND role <> 'agent' ORDER BY CASE WHEN id = ? THEN 0 ELSE 1 END, id LIMIT 100`, ticketID, prefer)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanMessage)
 }
 
 // LastWords is when a role last wrote publicly on a ticket; zero if never.
-func (tx *Tx) LastWords(ticketID int64, role ticket.Role) (int64, error) {
-	var id sql.NullInt64
-	err := tx.row(`SELECT max(id) FROM message WHERE ticket_id = ? AND role = ? AND visibility = 'public'`,
-		ticketID, string(role)).Scan(&id)
-	return id.Int64, err
+func (tx *Tx) LastWords(ticketID int64, role ticket.Role) (time.Time, error) {
+	var at micros
+	err := tx.row(`SELECT max(at) FROM message WHERE ticket_id = ? AND role = ? AND visibility = 'public'`,
+		ticketID, string(role)).Scan(&at)
+	return at.Time(), err
+}
+
+// LastAnswer is when the agents last told the parties something; zero if
+// never.
+func (tx *Tx) LastAnswer(ticketID int64) (time.Time, error) {
+	var at micros
+	err := tx.row(`SELECT max(at) FROM event WHERE ticket_id = ? AND role = 'agent' AND type IN
+		('replied', 'resolved', 'validated', 'reopened', 'asked-information', 'asked-action')`, ticketID).Scan(&at)
+	return at.Time(), err
 }
 
 // ShowMessage changes who sees a message.
@@ -166,6 +180,17 @@ func (tx *Tx) MoveMessage(id, from, to int64) error {
 	_, err := tx.exec(`UPDATE anchor SET ticket_id = ? WHERE message_id = ? AND ticket_id = ?
 		AND NOT EXISTS (SELECT 1 FROM anchor AS a WHERE a.hash = anchor.hash AND a.ticket_id = ?)`, to, id, from, to)
 	return err
+}
+
+// StaleConfirmations lists agents' messages that wait for a confirmation
+// since before a time, at most 100.
+func (tx *Tx) StaleConfirmations(before time.Time) ([]Message, error) {
+	rows, err := tx.query(`SELECT `+messageColumns+` FROM message WHERE visibility = 'waiting' AND role = 'agent'
+		AND at < ? ORDER BY id LIMIT 100`, before)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanMessage)
 }
 
 // Parts lists a message's attachments.

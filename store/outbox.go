@@ -48,7 +48,13 @@ type Outbox struct {
 }
 
 // Lane is the order key: mails of one ticket to one person leave in order.
-func (o Outbox) Lane() string { return fmt.Sprintf("%d %s", o.TicketID, o.Recipient) }
+// Those of no ticket have an order for each desk and kind.
+func (o Outbox) Lane() string {
+	if o.TicketID == 0 {
+		return fmt.Sprintf("%s %s %s", o.Desk, o.Kind, o.Recipient)
+	}
+	return fmt.Sprintf("%d %s", o.TicketID, o.Recipient)
+}
 
 const outboxColumns = `id, ticket_id, desk, party, kind, recipient, state, priority, due, tries, created, reply, args, mail_id, fence`
 
@@ -169,6 +175,11 @@ func (tx *Tx) OutboxByID(id int64) (Outbox, error) {
 	return scanOutbox(tx.row(`SELECT `+outboxColumns+` FROM outbox WHERE id = ?`, id))
 }
 
+// LockOutbox is OutboxByID for change: on PostgreSQL the row stays locked.
+func (tx *Tx) LockOutbox(id int64) (Outbox, error) {
+	return scanOutbox(tx.row(`SELECT `+outboxColumns+` FROM outbox WHERE id = ?`+tx.forUpdate(), id))
+}
+
 // OutboxPage lists up to n rows after an id, oldest first; an empty state
 // means any.
 func (tx *Tx) OutboxPage(state OutboxState, after int64, n int) ([]Outbox, error) {
@@ -222,6 +233,6 @@ func (tx *Tx) FailSent(id int64, reply string) error {
 // OutboxBusy counts rows that are due or being sent, up to limit.
 func (tx *Tx) OutboxBusy(limit int) (n int, err error) {
 	err = tx.row(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 'queued' AND due <= ?
-		UNION ALL SELECT 1 FROM outbox WHERE state = 'sending') AS q`, tx.Now()).Scan(&n)
-	return min(n, limit), err
+		UNION ALL SELECT 1 FROM outbox WHERE state = 'sending' LIMIT ?) AS q`, tx.Now(), limit).Scan(&n)
+	return n, err
 }

@@ -83,15 +83,22 @@ func (tx *Tx) TicketPage(desk string, state ticket.State, after int64, n int) ([
 
 // DueTickets lists up to n tickets whose deadline has come, the oldest first.
 // The clock of a ticket stands still while one of its mails waits for an
-// agent or is held.
+// agent, is held, or is not processed yet.
 func (tx *Tx) DueTickets(n int) ([]int64, error) {
 	rows, err := tx.query(`SELECT id FROM ticket WHERE deadline <= ? AND waiting = 0 AND NOT EXISTS
 		(SELECT 1 FROM outbox WHERE outbox.ticket_id = ticket.id AND outbox.state = 'held')
+		AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.about = ticket.id AND delivery.state IN ('new', 'held'))
 		ORDER BY deadline, id LIMIT ?`, tx.Now(), n)
 	if err != nil {
 		return nil, err
 	}
 	return collect(rows, func(s scanner) (id int64, err error) { err = s.Scan(&id); return id, err })
+}
+
+// PutOff moves a ticket's deadline.
+func (tx *Tx) PutOff(id int64, to time.Time) error {
+	_, err := tx.exec(`UPDATE ticket SET deadline = ? WHERE id = ? AND deadline IS NOT NULL`, to, id)
+	return err
 }
 
 // NextDeadline is the earliest deadline of all tickets; zero if there is none.

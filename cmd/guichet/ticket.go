@@ -169,8 +169,8 @@ func (s *shown) add(ctx context.Context, db *store.DB, m store.Message) error {
 		}
 	}
 	visibility := m.Visibility
-	if visibility == store.Record {
-		visibility = store.NoteVis // the contract knows three: a record is for agents
+	if visibility == store.Record || visibility == store.HeldVis {
+		visibility = store.NoteVis // the contract knows three: both are for agents
 	}
 	s.Messages = append(s.Messages, messageRow{stamp(m.At), m.Address, string(m.Role), string(visibility), m.Proof, text(m.MailID), whole})
 	return nil

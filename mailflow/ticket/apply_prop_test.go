@@ -165,7 +165,7 @@ func TestSilenceCloses(t *testing.T) {
 		case Closed:
 			return
 		}
-		for h.Waiting > 0 {
+		for range h.Waiting {
 			h.happens(t, event("agent split"))
 		}
 		want := Unanswered

@@ -19,6 +19,7 @@ func TestRights(t *testing.T) {
 		row(resolved, "customer approved #2", "closed approved #2", closed)
 		row(resolved, "customer refused #2", "open #2", "reopened>parties notification>agents")
 		row(resolved, "integrator approved no-customer", "closed approved #2", closed)
+		row(resolved, "integrator approved no-customer customer-spoke", "closed approved #2", closed) // who is no party now
 		row(resolved, "integrator refused customer-spoke", "open #2", "reopened>parties notification>agents")
 		row(resolved, "integrator approved customer-spoke", "open #2", answer)
 		row(resolved, "integrator withdrawn customer-spoke", "open #2", answer)
@@ -81,7 +82,7 @@ func TestPolicyChanged(t *testing.T) {
 // The last period begins when the relay has taken the warning, and once.
 func TestTaken(t *testing.T) {
 	row := rows(t, "")
-	for _, from := range []string{"frozen 2x warned: closed in 23h", "resolved warned #1: closed in 23h", "open",
+	for _, from := range []string{"frozen 2x warned: closed in 23h", "resolved warned #1: closed in 23h", "frozen 1x", "resolved #1", "open",
 		"pending: reminder in 9h", "frozen 1x: reminder in 19h", "resolved #1: closure-reminder in 29h", "closed agent"} {
 		row(from, "taken auto-close-warning", from, "")
 	}

@@ -177,6 +177,7 @@ func TestClosed(t *testing.T) {
 	row = rows(t, "reopen=off")
 	row("closed agent 0h", "customer answered", "closed agent", "linked-ticket")
 	row("closed agent 0h", "customer refused", "closed agent", "linked-ticket")
+	row("closed agent -1h", "customer answered", "closed agent", "linked-ticket") // by a gateway whose clock is ahead
 }
 
 // In any state, awaiting-form included.

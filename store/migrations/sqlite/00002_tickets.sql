@@ -14,6 +14,7 @@ CREATE TABLE delivery (
     recipients    TEXT NOT NULL,               -- one a line, as accepted
     received      INTEGER NOT NULL,
     priority      INTEGER NOT NULL,              -- 0: carries a token of ours
+    about         INTEGER,                       -- the ticket of a reply token among the recipients
     state         TEXT NOT NULL DEFAULT 'new', -- new, done, held, set-aside
     attempts      INTEGER NOT NULL DEFAULT 1,    -- the first is counted from the start
     lease_owner   TEXT,
@@ -36,6 +37,8 @@ CREATE INDEX delivery_content ON delivery (content_hash) WHERE content_hash IS N
 CREATE INDEX delivery_copy ON delivery (copy_hash) WHERE copy_hash IS NOT NULL;
 CREATE INDEX delivery_mail ON delivery (mail_id) WHERE mail_id <> '';
 CREATE INDEX delivery_raw ON delivery (raw_id);
+CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX delivery_about ON delivery (about) WHERE state IN ('new', 'held') AND about IS NOT NULL;
 
 CREATE TABLE ticket (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -80,7 +83,7 @@ CREATE TABLE message (
     name        TEXT NOT NULL,
     party       INTEGER,                         -- the ordinal it counts for
     role        TEXT NOT NULL,
-    visibility  TEXT NOT NULL,                 -- public, note, waiting, record
+    visibility  TEXT NOT NULL,                 -- public, note, held, waiting, record
     proof       TEXT NOT NULL,
     reason      TEXT NOT NULL,
     mail_id     TEXT NOT NULL,
@@ -88,6 +91,7 @@ CREATE TABLE message (
     words       TEXT NOT NULL                  -- the new text alone
 );
 CREATE INDEX message_ticket ON message (ticket_id, id);
+CREATE INDEX message_waiting ON message (at) WHERE visibility = 'waiting';
 
 CREATE TABLE part (
     message_id   INTEGER NOT NULL REFERENCES message (id),
@@ -111,6 +115,7 @@ CREATE TABLE anchor (
     own        INTEGER NOT NULL,                 -- 1: that message's own id; 0: one that it refers to
     PRIMARY KEY (hash, ticket_id)
 );
+CREATE INDEX anchor_message ON anchor (message_id);
 
 CREATE TABLE person (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,

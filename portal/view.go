@@ -1,0 +1,173 @@
+package portal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"guichet/mailflow"
+	"guichet/mailflow/ticket"
+	"guichet/store"
+	"guichet/templates"
+)
+
+// maxMerges is how many merges are followed to the ticket that lives.
+const maxMerges = 100
+
+// view is what a link lets its holder see now.
+type view struct {
+	party    store.Party
+	desk     *mailflow.Desk
+	ticket   ticket.Ticket
+	lang     string
+	since    time.Time // of the ticket's state
+	messages []store.Message
+	files    map[int64][]store.Part
+}
+
+// ticket shows the page behind a link, and for a merged ticket the one where
+// it goes on, if the reader is there too.
+func (p *Portal) ticket(w http.ResponseWriter, r *http.Request, link string) {
+	v, err := p.look(r.Context(), link, true)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		p.notFound(w, r)
+	case err != nil:
+		p.broken(w, err)
+	default:
+		p.page(w, http.StatusOK, "ticket", v.page(p.Now()))
+	}
+}
+
+// look reads all that stands behind a link; sql.ErrNoRows if nothing does,
+// or nothing that its holder may see now.
+func (p *Portal) look(ctx context.Context, link string, follow bool) (v *view, err error) {
+	s := p.Settings.Load()
+	err = p.DB.View(ctx, func(tx *store.Tx) error {
+		party, err := tx.PartyByLink(link)
+		if err != nil {
+			return err
+		}
+		if v, err = admit(tx, s, party); err != nil {
+			return err
+		}
+		if follow && v.ticket.MergedInto != 0 {
+			if v, err = v.survivor(tx, s); err != nil {
+				return err
+			}
+		}
+		return v.read(tx)
+	})
+	return v, err
+}
+
+// admit opens a party's ticket. An agent's row lets nobody in who is no agent
+// of the desk any more.
+func admit(tx *store.Tx, s *mailflow.Settings, party store.Party) (*view, error) {
+	v := &view{party: party}
+	var err error
+	if v.ticket, err = tx.TicketByID(party.TicketID); err != nil {
+		return nil, err
+	}
+	if v.desk = s.Desk(v.ticket.Desk); v.desk == nil {
+		return nil, sql.ErrNoRows
+	}
+	if v.lang, err = tx.Language(party.Address); err != nil {
+		return nil, err
+	}
+	if party.Role == ticket.Agent {
+		agent := s.Agent(party.Address)
+		if agent == nil || !agent.WorksOn(v.ticket.Desk) {
+			return nil, sql.ErrNoRows
+		}
+		if agent.Language != "" {
+			v.lang = agent.Language
+		}
+	}
+	if v.lang == "" {
+		v.lang = v.desk.Language
+	}
+	return v, nil
+}
+
+// survivor is the reader's view of the ticket that a merged one goes on in,
+// or of the merged one where the reader is no party of that.
+func (v *view) survivor(tx *store.Tx, s *mailflow.Settings) (*view, error) {
+	t := v.ticket
+	for hops := 0; t.MergedInto != 0; hops++ {
+		var err error
+		if t, err = tx.TicketByID(t.MergedInto); err != nil {
+			return nil, err
+		}
+		if hops == maxMerges {
+			return nil, fmt.Errorf("follow ticket %d: merged tickets run in a circle", v.ticket.ID)
+		}
+	}
+	party, err := tx.PartyByAddress(t.ID, v.party.Address)
+	if err == sql.ErrNoRows || err == nil && !party.Active {
+		return v, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	there, err := admit(tx, s, party)
+	if err == sql.ErrNoRows {
+		return v, nil
+	}
+	return there, err
+}
+
+// read takes the messages that the reader may see, with their files.
+func (v *view) read(tx *store.Tx) error {
+	history, err := tx.History(v.ticket.ID)
+	if err != nil {
+		return err
+	}
+	v.since = v.ticket.Created
+	for _, h := range history {
+		if h.From != h.To {
+			v.since = h.At
+		}
+	}
+	all, err := tx.Messages(v.ticket.ID)
+	v.files = map[int64][]store.Part{}
+	for _, m := range all {
+		if err == nil && v.party.MaySee(m) {
+			v.messages = append(v.messages, m)
+			v.files[m.ID], err = tx.Parts(m.ID)
+		}
+	}
+	return err
+}
+
+func (v *view) page(now time.Time) *templates.TicketPage {
+	t, desk := v.ticket, v.desk
+	page := &templates.TicketPage{
+		Desk: templates.Desk{Name: desk.Name(v.lang), Address: desk.Address, Accent: desk.Accent},
+		Lang: v.lang, Number: t.Number, Subject: t.Subject, State: t.State, Closed: t.Closed, Since: v.since,
+		Next: templates.Next{Kind: t.Next, At: t.Deadline}, Zone: desk.Zone, Now: now,
+	}
+	for _, m := range v.messages {
+		shown := templates.PageMessage{At: m.At, Author: v.author(m), Role: m.Role, Text: m.Words}
+		for _, f := range v.files[m.ID] {
+			shown.Files = append(shown.Files, templates.File{Name: mailflow.FileName(f), Size: f.Size,
+				URL: fileURL(v.party.Link, f)})
+		}
+		page.Messages = append(page.Messages, shown)
+	}
+	return page
+}
+
+// author names a writer as the reader may see him: an agent is the desk.
+func (v *view) author(m store.Message) string {
+	switch {
+	case m.Role == ticket.Agent && v.party.Role != ticket.Agent:
+		return v.desk.Name(v.lang)
+	case m.Name != "":
+		return m.Name
+	}
+	return m.Address
+}
