@@ -166,7 +166,7 @@ func (d *decision) add(o store.Outbox) error {
 	if o.Due.IsZero() {
 		o.Due = d.tx.Now()
 	}
-	d.queued = true
+	d.queued, o.Cause = true, d.d.ID
 	_, err := d.tx.AddOutbox(o)
 	return err
 }

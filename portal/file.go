@@ -44,7 +44,7 @@ func (p *Portal) file(w http.ResponseWriter, r *http.Request, link, message, pat
 	case err != nil:
 		p.broken(w, fmt.Errorf("send part %s of message %s: %w", path, message, err))
 	default:
-		download(w, r, part, raw)
+		p.download(w, r, part, raw)
 	}
 }
 
@@ -65,7 +65,7 @@ func (p *Portal) openFile(ctx context.Context, link, message, path string) (part
 // download sends a file piece by piece, always as a download of no active
 // type: what a stranger sent never runs under our name. What happens on the
 // way cuts the connection, so that nobody takes half a file for a whole one.
-func download(w http.ResponseWriter, r *http.Request, part store.Part, raw io.ReaderAt) {
+func (p *Portal) download(w http.ResponseWriter, r *http.Request, part store.Part, raw io.ReaderAt) {
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
@@ -78,6 +78,7 @@ func download(w http.ResponseWriter, r *http.Request, part store.Part, raw io.Re
 	// Where it cannot be set, the listener's own limit holds.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(allowed))
 	if n, err := io.Copy(w, mailflow.StreamPart(part, raw)); err != nil || n != part.Size {
+		p.Log.Info("download cut", "bytes", n, "of", part.Size, "err", err)
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"time"
 
 	"guichet/mailflow"
@@ -16,6 +17,9 @@ import (
 
 // maxMerges is how many merges are followed to the ticket that lives.
 const maxMerges = 100
+
+// linkShape is what the random part of a link looks like.
+var linkShape = regexp.MustCompile(`^[0-9a-z]{20,64}$`)
 
 // view is what a link lets its holder see now.
 type view struct {
@@ -45,6 +49,9 @@ func (p *Portal) ticket(w http.ResponseWriter, r *http.Request, link string) {
 // look reads all that stands behind a link; sql.ErrNoRows if nothing does,
 // or nothing that its holder may see now.
 func (p *Portal) look(ctx context.Context, link string, follow bool) (v *view, err error) {
+	if !linkShape.MatchString(link) {
+		return nil, sql.ErrNoRows // PostgreSQL takes no bytes that are no text
+	}
 	s := p.Settings.Load()
 	err = p.DB.View(ctx, func(tx *store.Tx) error {
 		party, err := tx.PartyByLink(link)

@@ -37,6 +37,7 @@ type Outbox struct {
 	Created   time.Time
 	Reply     string // the relay's last words, or why it is held
 	Args      string // JSON: what composing needs
+	Cause     int64  // the delivery that led to it; 0: none did
 	MailID    string
 	Fence     int64
 
@@ -56,14 +57,15 @@ func (o Outbox) Lane() string {
 	return fmt.Sprintf("%d %s", o.TicketID, o.Recipient)
 }
 
-const outboxColumns = `id, ticket_id, desk, party, kind, recipient, state, priority, due, tries, created, reply, args, mail_id, fence`
+const outboxColumns = `id, ticket_id, desk, party, kind, recipient, state, priority, due, tries, created, reply, args, cause, mail_id, fence`
 
 func scanOutbox(s scanner) (Outbox, error) {
 	o := Outbox{Party: -1}
-	var ticketID, party sql.NullInt64
+	var ticketID, party, cause sql.NullInt64
 	var due, created micros
 	err := s.Scan(&o.ID, &ticketID, &o.Desk, &party, &o.Kind, &o.Recipient, &o.State, &o.Priority, &due, &o.Tries,
-		&created, &o.Reply, &o.Args, &o.MailID, &o.Fence)
+		&created, &o.Reply, &o.Args, &cause, &o.MailID, &o.Fence)
+	o.Cause = cause.Int64
 	o.TicketID, o.Due, o.Created = ticketID.Int64, due.Time(), created.Time()
 	if party.Valid {
 		o.Party = int(party.Int64)
@@ -82,9 +84,9 @@ func (tx *Tx) AddOutbox(o Outbox) (int64, error) {
 		party = o.Party
 	}
 	return tx.insert(`INSERT INTO outbox (ticket_id, desk, party, kind, recipient, lane, state, priority, due, created,
-		reply, args) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		reply, args, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		nullable(o.TicketID), o.Desk, party, string(o.Kind), o.Recipient, o.Lane(), string(o.State), o.Priority,
-		o.Due, tx.Now(), o.Reply, o.Args)
+		o.Due, tx.Now(), o.Reply, o.Args, nullable(o.Cause))
 }
 
 // LeaseOutbox takes up to n due rows, the most urgent first, one a lane, and

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"reflect"
@@ -109,45 +108,6 @@ func (m *micros) Scan(src any) error {
 		m.t = time.UnixMicro(v).UTC()
 	default:
 		return fmt.Errorf("a time is stored as %T", src)
-	}
-	return nil
-}
-
-// scanText returns the destination of a column of text in which NULL is the
-// empty string. It takes any type that is a string.
-func scanText[S ~string](s *S) sql.Scanner { return text[S]{s} }
-
-type text[S ~string] struct{ s *S }
-
-// Scan implements sql.Scanner.
-func (d text[S]) Scan(src any) error {
-	switch v := src.(type) {
-	case nil:
-		*d.s = ""
-	case string:
-		*d.s = S(v)
-	case []byte:
-		*d.s = S(v)
-	default:
-		return fmt.Errorf("a text is stored as %T", src)
-	}
-	return nil
-}
-
-// scanInt returns the destination of a column of integers in which NULL is 0.
-func scanInt[I ~int | ~int64](i *I) sql.Scanner { return integer[I]{i} }
-
-type integer[I ~int | ~int64] struct{ i *I }
-
-// Scan implements sql.Scanner.
-func (d integer[I]) Scan(src any) error {
-	switch v := src.(type) {
-	case nil:
-		*d.i = 0
-	case int64:
-		*d.i = I(v)
-	default:
-		return fmt.Errorf("an integer is stored as %T", src)
 	}
 	return nil
 }

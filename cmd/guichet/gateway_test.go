@@ -56,13 +56,15 @@ type running struct {
 	addr   map[string]string
 	sink   *sink
 	ended  chan error
+	// patience is how long what must come may take.
+	patience time.Duration
 }
 
 // startGateway writes a configuration for a database and serves it. replace
 // holds pairs of texts to change in the configuration.
 func startGateway(t testing.TB, database string, replace ...string) *running {
 	t.Helper()
-	g := &running{t: t, dir: t.TempDir(), sink: newSink(t)}
+	g := &running{t: t, dir: t.TempDir(), sink: newSink(t), patience: patience}
 	text := strings.NewReplacer("DATABASE", database, "RELAY", g.sink.addr).Replace(storyConfig)
 	for i := 0; i < len(replace); i += 2 {
 		if !strings.Contains(text, replace[i]) {
@@ -277,12 +279,12 @@ func (g *running) until(what string, ok func() bool) {
 	g.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(patience)
+	late := time.After(g.patience)
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-late:
-			g.t.Fatalf("not within %s: %s\n%s", patience, what, g.log())
+			g.t.Fatalf("not within %s: %s\n%s", g.patience, what, g.log())
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound
 	items := make([]outbound.Item, len(rows))
 	for i, o := range rows {
 		items[i] = outbound.Item{ID: o.ID, Fence: o.Fence, Lane: o.Lane(), Kind: o.Kind, Recipient: o.Recipient,
-			Tries: o.Tries, Created: o.Created}
+			Mail: o.Cause, Tries: o.Tries, Created: o.Created}
 	}
 	return items, err
 }

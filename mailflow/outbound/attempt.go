@@ -94,7 +94,7 @@ func (r *run) release(it Item, words string) Outcome {
 // settle turns a result into the row's outcome, and counts and logs it.
 func (r *run) settle(it Item, res Result) Outcome {
 	out := decide(it, res, r.Now(), r.GiveUp, r.Rand)
-	log := r.Log.With(keyRow, it.ID, keyKind, it.Kind, keyTo, it.Recipient,
+	log := r.Log.With(keyMail, it.Mail, keyRow, it.ID, keyKind, it.Kind, keyTo, it.Recipient,
 		keyTries, out.Tries, keyReply, out.Reply)
 	switch {
 	case out.State == Sent:

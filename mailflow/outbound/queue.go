@@ -42,7 +42,8 @@ type Item struct {
 	Lane      string
 	Kind      ticket.Kind
 	Recipient string
-	Tries     int // how often the relay was asked so far
+	Mail      int64 // the received mail that led to it, for the log; 0: none did
+	Tries     int   // how often the relay was asked so far
 	Created   time.Time
 }
 

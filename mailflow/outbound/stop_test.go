@@ -133,7 +133,7 @@ func TestLog(t *testing.T) {
 		after(500 * time.Millisecond)
 		stop()
 		got := b.String()
-		for _, want := range []string{"msg=sent row=1 kind=update to=r1@b.example tries=1", "msg=deferred row=2", "msg=failed row=3", "msg=deferred all=true"} {
+		for _, want := range []string{"msg=sent mail=0 outbox=1 kind=update to=r1@b.example tries=1", "msg=deferred mail=0 outbox=2", "msg=failed mail=0 outbox=3", "msg=deferred all=true"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("no %q in\n%s", want, got)
 			}

@@ -13,7 +13,8 @@ import (
 // Keys of the log. The verbs are sent, deferred and failed; neither headers,
 // bodies nor credentials are ever logged.
 const (
-	keyRow   = "row"
+	keyRow   = "outbox"
+	keyMail  = "mail"
 	keyKind  = "kind"
 	keyTo    = "to"
 	keyTries = "tries"

@@ -69,11 +69,9 @@ func fromAny(m *Mail, names []string) bool {
 // nullPath tells whether the header shows the null path that notifications
 // have (RFC 5321 §4.5.5): in Return-Path, or copied to From.
 func (m *Mail) nullPath() bool {
-	for _, v := range m.Header.Values("Return-Path") {
-		if strings.ReplaceAll(v, " ", "") == "<>" {
-			return true
-		}
-		break // the topmost is the last server's
+	// The topmost Return-Path is the last server's.
+	if strings.ReplaceAll(m.Header.Get("Return-Path"), " ", "") == "<>" {
+		return true
 	}
 	return strings.TrimSpace(m.Header.Get("From")) == "<>"
 }

@@ -183,6 +183,7 @@ CREATE TABLE outbox (
     fence       BIGINT NOT NULL DEFAULT 0,
     reply       TEXT NOT NULL DEFAULT '',
     args        TEXT NOT NULL,
+    cause       BIGINT,                         -- the delivery that led to it
     mail_id     TEXT NOT NULL DEFAULT '',
     sender      TEXT NOT NULL DEFAULT '',      -- the envelope's
     header      BYTEA,
