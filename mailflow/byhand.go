@@ -2,6 +2,7 @@ package mailflow
 
 import (
 	"fmt"
+	"time"
 
 	"guichet/mailflow/ticket"
 	"guichet/store"
@@ -40,6 +41,9 @@ func endWaiting(tx *store.Tx, m store.Message, reason string) error {
 		return err
 	}
 	t.Waiting = max(t.Waiting-1, 0)
+	if soon := tx.Now().Add(24 * time.Hour); !t.Deadline.IsZero() && t.Deadline.Before(soon) {
+		t.Deadline = soon // it stood still: what was due meanwhile is not due at once
+	}
 	t.Version++
 	if err := tx.SaveTicket(t); err != nil {
 		return err

@@ -37,8 +37,11 @@ var commandNames = map[string]string{
 	"help": "help", "aide": "help",
 }
 
-// commandLine is # and a letter: "# ls", "#1" and "#!/bin/sh" are text.
-var commandLine = regexp.MustCompile(`^#(\p{L}+)(?:[ \t:]+(.*))?$`)
+// commandLine is # and a letter: "# ls", "#1" and "#!/bin/sh" are text. Any
+// other mark behind the letters makes an unknown command, which comes back:
+// "#note, he owes us" must not go to a customer. HTML mails have no-break
+// spaces.
+var commandLine = regexp.MustCompile(`^#(\p{L}[^\s\p{Z}:]*)(?:[\s\p{Z}:]+(.*))?$`)
 
 // parseCommands cuts the commands from the top of an agent's new text. Blank
 // lines between them are allowed.

@@ -29,6 +29,9 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		Count:    a.Count,
 		Times:    a.Times,
 	}
+	if a.Next == ticket.AutoCloseWarning && a.State == ticket.Resolved && dr.desk.Policy.Approval == ticket.Required {
+		m.Next = templates.Next{} // the agents are told, the parties are not warned
+	}
 	if dr.party.Link != "" {
 		m.URL = s.BaseURL + "/t/" + dr.party.Link
 	} else {

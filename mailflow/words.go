@@ -24,6 +24,8 @@ func meaning(text, name string, state ticket.State, asked bool) ticket.EventType
 		refuses, approves = slices.Concat(refuses, no), slices.Concat(approves, yes)
 	}
 	switch {
+	case strings.ContainsAny(text, "?¿？؟"):
+		return ticket.Answered // "is it solved?" says nothing
 	case said == "":
 		if plain(text, name) == "" {
 			return ticket.Answered // nothing at all, perhaps only a picture
@@ -56,7 +58,8 @@ func composed(said string, phrases []string) bool {
 }
 
 // plain is the text in lower case, as words with single blanks, without the
-// writer's own name.
+// writer's own name at its end. Within the text a name may be a word: the
+// family name No, or Pas.
 func plain(text, name string) string {
 	if len(text) > 400 {
 		return strings.Repeat("x ", 100) // a long text is never plain
@@ -66,7 +69,10 @@ func plain(text, name string) string {
 		return strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' && !unicode.IsDigit(r) })
 	}
 	own := fold(name)
-	words := slices.DeleteFunc(fold(text), func(w string) bool { return slices.Contains(own, w) })
+	words := fold(text)
+	for len(words) > 0 && slices.Contains(own, words[len(words)-1]) {
+		words = words[:len(words)-1]
+	}
 	return strings.Join(words, " ")
 }
 

@@ -39,7 +39,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {
 	case r.URL.Path == "/":
-		p.page(w, http.StatusOK, "home", &templates.NotePage{Lang: preferred(r)})
+		p.page(w, http.StatusOK, "home", p.home(preferred(r)))
 	case r.URL.Path == "/style.css":
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		w.Header().Set("Cache-Control", "public, max-age=3600")
@@ -62,6 +62,19 @@ func guard(h http.Header) {
 	h.Set("Cache-Control", "private, no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "+
 		"base-uri 'none'; frame-ancestors 'none'")
+}
+
+// home names the desk where there is only one.
+func (p *Portal) home(lang string) *templates.NotePage {
+	page := &templates.NotePage{Lang: lang}
+	if desks := p.Settings.Load().Desks; len(desks) == 1 {
+		page.Desk = deskOf(&desks[0], lang)
+	}
+	return page
+}
+
+func deskOf(d *mailflow.Desk, lang string) templates.Desk {
+	return templates.Desk{Name: d.Name(lang), Address: d.Address, Accent: d.Accent}
 }
 
 func (p *Portal) notFound(w http.ResponseWriter, r *http.Request) {

@@ -75,7 +75,8 @@ func TestWhatAPartySees(t *testing.T) {
 		s.says(tk, agent, store.Public, "word-two")
 		s.holds(s.get("/t/"+anna.Link), "word-one", "word-two", "Technical support", "-word-note", "-word-waiting", "-word-record", "-First agent", "-agent@desk.example")
 		s.holds(s.get("/t/"+late.Link), "-word-one", "word-two", "-word-note", "-word-waiting", "-word-record")
-		s.holds(s.get("/t/"+agent.Link), "word-one", "word-two", "word-note", "word-waiting", "-word-record", "First agent")
+		s.holds(s.get("/t/"+agent.Link), "word-one", "word-two", "word-note", "word-waiting", "-word-record", "First agent",
+			"note, for agents only", "waits for a decision")
 		file := func(p store.Party, id int64) string {
 			return "/t/" + p.Link + "/file/" + strconv.FormatInt(id, 10) + "/2"
 		}
@@ -120,12 +121,20 @@ func TestAgentsLink(t *testing.T) {
 	s.nothing("/t/" + anna.Link)
 }
 
+func TestHome(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	s.holds(s.get("/"), "Write to the address", "-desk.example")
+	now := *s.settings.Load()
+	now.Desks = now.Desks[1:]
+	s.settings.Store(&now)
+	s.holds(s.get("/"), "Service clients", "mailto:sales@desk.example")
+}
+
 func TestMergedAndClosed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		s := newSite(t, d)
 		lives, _ := s.open("sales", "bert@customer.example", "Line down")
 		both := s.join(lives, ticket.Follower, "anna@customer.example", 0)
-		s.join(lives, ticket.Agent, "second@desk.example", 0)
 		s.says(lives, both, store.Public, "word-survivor")
 		into := func(id int64) func(*ticket.Ticket) {
 			return func(t *ticket.Ticket) { t.State, t.Closed, t.MergedInto = ticket.Closed, ticket.Merged, id }
@@ -134,7 +143,9 @@ func TestMergedAndClosed(t *testing.T) {
 		old, anna := s.open("support", "anna@customer.example", "Router", into(middle.ID))
 		id := s.says(old, anna, store.Public, "word-old", photo)
 		absent := s.join(old, ticket.Follower, "absent@customer.example", 0)
-		s.join(old, ticket.Agent, "second@desk.example", 0)
+		agent := s.join(old, ticket.Agent, "first@desk.example", 0) // not of the other desk
+		s.join(lives, ticket.Agent, agent.Address, 0)
+		s.holds(s.get("/t/"+agent.Link), "-word-survivor", "word-old")
 		s.holds(s.get("/t/"+anna.Link), "word-survivor", lives.Number, "Line down", "-word-old")
 		s.get("/t/" + anna.Link + "/file/" + strconv.FormatInt(id, 10) + "/2") // links in older mails hold
 		s.holds(s.get("/t/"+absent.Link), "-word-survivor", "-"+lives.Number, "word-old", old.Number, "goes on under another number")

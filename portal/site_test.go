@@ -47,6 +47,7 @@ func newSite(t *testing.T, d *storetest.Database) *site {
 		},
 		Agents: []mailflow.Agent{
 			{Address: "agent@desk.example", Name: "First agent", Desks: []string{"support", "sales"}},
+			{Address: "first@desk.example", Desks: []string{"support"}},
 			{Address: "second@desk.example", Name: "Second agent", Desks: []string{"sales"}},
 		},
 	})

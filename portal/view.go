@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"time"
 
 	"guichet/mailflow"
@@ -17,9 +16,6 @@ import (
 
 // maxMerges is how many merges are followed to the ticket that lives.
 const maxMerges = 100
-
-// linkShape is what the random part of a link looks like.
-var linkShape = regexp.MustCompile(`^[0-9a-z]{20,64}$`)
 
 // view is what a link lets its holder see now.
 type view struct {
@@ -49,9 +45,6 @@ func (p *Portal) ticket(w http.ResponseWriter, r *http.Request, link string) {
 // look reads all that stands behind a link; sql.ErrNoRows if nothing does,
 // or nothing that its holder may see now.
 func (p *Portal) look(ctx context.Context, link string, follow bool) (v *view, err error) {
-	if !linkShape.MatchString(link) {
-		return nil, sql.ErrNoRows // PostgreSQL takes no bytes that are no text
-	}
 	s := p.Settings.Load()
 	err = p.DB.View(ctx, func(tx *store.Tx) error {
 		party, err := tx.PartyByLink(link)
@@ -153,8 +146,7 @@ func (v *view) read(tx *store.Tx) error {
 func (v *view) page(now time.Time) *templates.TicketPage {
 	t, desk := v.ticket, v.desk
 	page := &templates.TicketPage{
-		Desk: templates.Desk{Name: desk.Name(v.lang), Address: desk.Address, Accent: desk.Accent},
-		Lang: v.lang, Number: t.Number, Subject: t.Subject, State: t.State, Closed: t.Closed, Since: v.since,
+		Desk: deskOf(desk, v.lang), Lang: v.lang, Number: t.Number, Subject: t.Subject, State: t.State, Closed: t.Closed, Since: v.since,
 		Next: templates.Next{Kind: t.Next, At: t.Deadline}, Zone: desk.Zone, Now: now,
 	}
 	for _, m := range v.messages {
@@ -168,13 +160,24 @@ func (v *view) page(now time.Time) *templates.TicketPage {
 	return page
 }
 
-// author names a writer as the reader may see him: an agent is the desk.
+// author names a writer as the reader may see him: an agent is the desk. What
+// only agents may read says so beside the name.
 func (v *view) author(m store.Message) string {
-	switch {
-	case m.Role == ticket.Agent && v.party.Role != ticket.Agent:
+	if m.Role == ticket.Agent && v.party.Role != ticket.Agent {
 		return v.desk.Name(v.lang)
-	case m.Name != "":
-		return m.Name
 	}
-	return m.Address
+	name := m.Name
+	if name == "" {
+		name = m.Address
+	}
+	if mark := marks[v.lang == "fr"][m.Visibility]; mark != "" {
+		name += " · " + mark
+	}
+	return name
+}
+
+// marks are the words for what no party sees, in French and not.
+var marks = map[bool]map[store.Visibility]string{
+	false: {store.NoteVis: "note, for agents only", store.Waiting: "waits for a decision, not shown to customers"},
+	true:  {store.NoteVis: "note, pour les agents seulement", store.Waiting: "attend une décision, invisible aux clients"},
 }

@@ -138,7 +138,7 @@ func partNamed(t *testing.T, g *running, db *store.DB, m store.Message, name, wa
 }
 
 const clientMail = "From: Ada Client <ada@client.example>\r\nTo: support@desk.example\r\nSubject: SUBJECT\r\n" +
-	"Date: Sat, 21 Nov 2026 14:05:00 +0100\r\nMessage-ID: <ID@client.example>\r\nMIME-Version: 1.0\r\n" +
+	"Date: Sat, 21 Nov 2026 14:05:00 +0100\r\nMessage-ID: <NAME@client.example>\r\nMIME-Version: 1.0\r\n" +
 	"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" +
 	"Ça ne marche pas.\r\n.\r\n..a line of dots\r\n.gz is missing\r\n"
 
@@ -156,7 +156,7 @@ func TestClientCurl(t *testing.T) {
 		"starttls": {"--ssl-reqd", "--cacert", cert, "smtp://" + g.addr["smtp"]},
 		"implicit": {"--cacert", cert, "smtps://" + g.addr["smtps"]},
 	} {
-		write(t, file, strings.NewReplacer("SUBJECT", name, "ID", name).Replace(clientMail))
+		write(t, file, strings.NewReplacer("SUBJECT", name, "NAME", name).Replace(clientMail))
 		client(t, curl, append([]string{"-sS", "--mail-from", "ada@client.example", "--mail-rcpt", "support@desk.example", "-T", file}, args...)...)
 		d, m := g.arrival(db, name, "support")
 		if (d.TLS == "") != (name == "plain") {
@@ -195,7 +195,7 @@ func TestClientSwaks(t *testing.T) {
 
 	common := []string{"--from", "ada@client.example", "--helo", "client.example", "--body", "@" + body}
 	out := client(t, swaks, append(common, "--server", "127.0.0.1", "--port", port, "--to", "support@desk.example", "--tls", "--tls-verify",
-		"--tls-ca-path", cert, "--header", "Subject: swaks by TLS", "--h-Message-ID", "<tls@client.example>",
+		"--tls-ca-path", cert, "--header", "Subject: swaks by TLS", "--h-Message-Id", "<tls@client.example>",
 		"--attach-type", "application/octet-stream", "--attach-name", "plan.bin", "--attach", "@"+plan)...)
 	d, m := g.arrival(db, "swaks by TLS", "support")
 	if d.TLS == "" || d.Hello != "client.example" {
@@ -209,7 +209,7 @@ func TestClientSwaks(t *testing.T) {
 
 	socket := strings.TrimPrefix(g.addr["lmtp"], "unix:")
 	out = client(t, swaks, append(common, "--protocol", "LMTP", "--socket", socket, "--to", "support@desk.example,sales@desk.example",
-		"--header", "Subject: swaks to two", "--h-Message-ID", "<two@client.example>")...)
+		"--header", "Subject: swaks to two", "--h-Message-Id", "<two@client.example>")...)
 	_, data, _ := strings.Cut(out, "\n -> .\n")
 	if strings.Count(data, "\n<-  250 ")+strings.Count(data[:min(9, len(data))], "<-  250 ") != 2 {
 		t.Errorf("not two statuses behind the dot:\n%s", out)

@@ -136,7 +136,7 @@ type limitsConfig struct {
 type agentConfig struct {
 	// The address that the agent writes from and is notified at.
 	Address string `yaml:"address"`
-	// The name that customers see.
+	// The name that other agents see; to customers every agent is the desk.
 	Name string `yaml:"name"`
 	// The desks that the agent works on.
 	Desks []string `yaml:"desks"`

@@ -84,8 +84,8 @@ func (d *deskConfig) policy() ticket.Policy {
 }
 
 // isRelay says that an address is one of the relays that trust.relays names.
-func (c *Config) isRelay(ip netip.Addr) bool {
-	for _, r := range c.Trust.Relays {
+func isRelay(relays []trustRelayConfig, ip netip.Addr) bool {
+	for _, r := range relays {
 		for _, from := range r.From {
 			if p, err := parseNetwork(from); err == nil && p.Contains(ip) {
 				return true

@@ -43,6 +43,9 @@ func readKeys(path string) (ticket.Keyring, error) {
 		if err != nil || len(key) < 32 {
 			return nil, fmt.Errorf("%s:%d: a key is at least 64 hexadecimal digits", path, n)
 		}
+		if slices.ContainsFunc(ring, func(k ticket.Key) bool { return k.ID == byte(no) }) {
+			return nil, fmt.Errorf("%s:%d: two keys have the id %d", path, n, no)
+		}
 		ring = append(ring, ticket.Key{ID: byte(no), Secret: key})
 	}
 	if len(ring) == 0 {

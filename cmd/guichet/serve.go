@@ -48,6 +48,7 @@ type gateway struct {
 	log       *slog.Logger
 	db        *store.DB
 	settings  atomic.Pointer[mailflow.Settings]
+	relays    atomic.Pointer[[]trustRelayConfig]
 	templates atomic.Pointer[templates.Set]
 	cert      atomic.Pointer[tls.Certificate]
 	count     mailflow.Counters
@@ -168,6 +169,7 @@ func (g *gateway) load(cfg *Config) error {
 		return err
 	}
 	g.settings.Store(cfg.Settings())
+	g.relays.Store(&cfg.Trust.Relays)
 	g.templates.Store(set)
 	g.cert.Store(cert)
 	return nil
@@ -258,7 +260,7 @@ func (g *gateway) exempt(ip netip.Addr) bool {
 			return true
 		}
 	}
-	return g.cfg.isRelay(ip)
+	return isRelay(*g.relays.Load(), ip)
 }
 
 // intake hands what the listeners take to the mail flow.

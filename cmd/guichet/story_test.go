@@ -16,8 +16,8 @@ import (
 )
 
 // TestStories plays the dialogues of testdata/dialogues against a gateway in
-// a process of its own, over SMTP, on both engines. docs/stories.md is their
-// grammar: testdata/dialogues/README.
+// a process of its own, over SMTP, on both engines. Their grammar stands in
+// testdata/dialogues/README.md.
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/dialogues/*.txt")
 	if err != nil || len(files) == 0 {

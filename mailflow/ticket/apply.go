@@ -127,7 +127,7 @@ func (c *change) party() error {
 	case Resolved:
 		return c.partyWhileResolved(typ)
 	case Closed:
-		return c.partyWhenClosed(typ)
+		return c.partyWhenClosed(c.e.Type) // an approval that does not count is no complaint
 	}
 	return c.refuse()
 }

@@ -1,0 +1,139 @@
+package mailflow
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// named prints commands as "name(arg)"; an unknown one is "?".
+func named(cmds []command) string {
+	var out []string
+	for _, c := range cmds {
+		name := c.name
+		if name == "" {
+			name = "?"
+		}
+		if c.arg != "" {
+			name += "(" + c.arg + ")"
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestParseCommands(t *testing.T) {
+	check := func(text, want, words string) {
+		t.Helper()
+		cmds, below := parseCommands(text)
+		if got := named(cmds); got != want || below != words {
+			t.Errorf("%q: %s / %q, want %s / %q", text, got, below, want, words)
+		}
+	}
+	check("", "", "")
+	check("hello", "", "hello")
+	check("#take", "take", "")
+	check("#take\nhello", "take", "hello")
+	check("\n\n  #Take  \n\n\n#RESOLVE\n\nhello\n#close\n", "take resolve", "hello\n#close")
+	check("#take\r\n\r\n#close\r\n\r\nbye\r\n", "take close", "bye")
+	check("hello\n#close", "", "hello\n#close")
+	check("# ls\n#close", "", "# ls\n#close")
+	check("#", "", "#")
+	check("##close", "", "##close")
+	check("#1\n#close", "", "#1\n#close")
+	check("#!/bin/sh", "", "#!/bin/sh")
+	check("#-note", "", "#-note")
+	check("#include <stdio.h>", "?(<stdio.h>)", "")
+	check("#define", "?", "")
+	check("#tomorrow\n#close", "? close", "")
+	check("#assign second", "assign(second)", "")
+	check("#assign:\tSecond agent ", "assign(Second agent)", "")
+	check("#note: he owes us", "note(he owes us)", "")
+	check("#customer a@b.example\n#cc c@d.example, e@f.example\nhi", "customer(a@b.example) cc(c@d.example, e@f.example)", "hi")
+	// French.
+	check("#valider", "validate", "")
+	check("#REJETER trop tard", "reject(trop tard)", "")
+	check("#résoudre\n#Résoudre\n#RESOUDRE", "resolve resolve resolve", "")
+	check("#clôturer\n#cloturer\n#clore\n#fermer", "close close close close", "")
+	check("#prendre\n#attribuer x\n#assigner x\n#rouvrir\n#accepter\n#séparer\n#client a@b\n#copie a@b\n#aide",
+		"take assign(x) assign(x) reopen accept split customer(a@b) cc(a@b) help", "")
+	// Whatever begins with # and a letter is a command, and never words for a
+	// customer: a note that was meant for agents must not leave.
+	check("#note\u00a0he owes us", "note(he owes us)", "")
+	check("\u00a0#note\u202fhe owes us", "note(he owes us)", "")
+	check("#note, he owes us", "?(he owes us)", "")
+	check("#close.", "?", "")
+	check("#note-he owes us", "?(owes us)", "")
+	check("#note(he owes us)", "?(owes us))", "")
+	check("#été 2026", "?(2026)", "")
+	check("#заметка x", "?(x)", "")
+	check("#re\u0301soudre", "?", "")
+}
+
+// No line that begins with # and a letter is ever among the first words.
+func TestParseCommandsProperty(t *testing.T) {
+	piece := rapid.OneOf(rapid.SampledFrom([]string{"#note", "#close", "#", "\n", " ", "\u00a0", ":", ".", "x", "é", "\u200b", "#x"}), rapid.StringN(0, 3, -1))
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(piece, 0, 12).Draw(t, "text"), "")
+		cmds, words := parseCommands(text)
+		first, _, _ := strings.Cut(words, "\n")
+		if commandLetter(first) {
+			t.Fatalf("%q: %s / %q", text, named(cmds), words)
+		}
+		if again, rest := parseCommands(words); len(again) > 0 || rest != words {
+			t.Fatalf("%q: %q is cut again: %s", text, words, named(again))
+		}
+	})
+}
+
+func commandLetter(line string) bool {
+	after, ok := strings.CutPrefix(line, "#")
+	return ok && strings.IndexFunc(after, func(r rune) bool { return r >= 'a' && r <= 'z' || r == 'é' }) == 0
+}
+
+func TestSpokenWords(t *testing.T) {
+	check := func(text, want string) {
+		t.Helper()
+		cmds, below := parseCommands(text)
+		if got := spokenWords(cmds, below); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	check("#close", "")
+	check("#close\nbye", "bye")
+	check("#close see you", "see you")
+	check("#reject not ours\nask Bob", "not ours\n\nask Bob")
+	check("#note one\n#resolve two\nthree", "one\n\ntwo\n\nthree")
+	check("#accept fine\n#validate good\n#reopen again", "fine\n\ngood\n\nagain")
+	check("#assign second\n#cc a@b.example\n#customer a@b.example\nhello", "hello")
+}
+
+func TestFindAgent(t *testing.T) {
+	s := testSettings()
+	s.Agents = append(s.Agents, Agent{Address: "anna@desk.example", Name: "Anna", Desks: []string{"support"}},
+		Agent{Address: "annabel@desk.example", Name: "Bel", Desks: []string{"support"}})
+	check := func(who, desk, want string) {
+		t.Helper()
+		got := ""
+		if a := s.findAgent(who, desk); a != nil {
+			got = a.Address
+		}
+		if got != want {
+			t.Errorf("%q on %s: %q, want %q", who, desk, got, want)
+		}
+	}
+	check("second", "support", second)
+	check(" SECOND agent ", "support", second)
+	check("Second@Desk.Example", "support", second)
+	check("f", "support", agent)
+	check("anna", "support", "anna@desk.example") // exactly a name
+	check("annab", "support", "annabel@desk.example")
+	check("ann", "support", "")
+	check("bel", "support", "annabel@desk.example")
+	check("second", "sales", "")
+	check("a", "sales", agent)
+	check("", "support", "")
+	check("agent@desk.example.org", "support", "")
+	check("nobody", "support", "")
+}
