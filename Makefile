@@ -48,8 +48,8 @@ test: machine servers
 lint: machine
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './.*')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet -tags "$(TAGS) e2e" $(PKG)
-	$(GO) run $(STATICCHECK) -tags "$(TAGS) e2e" $(PKG)
+	$(GO) vet -tags "$(TAGS)" $(PKG)
+	$(GO) run $(STATICCHECK) -tags "$(TAGS)" $(PKG)
 
 ## race     all tests under the race detector
 race: machine servers
@@ -72,7 +72,7 @@ fault: machine servers
 ## e2e      the stories of testdata/, played by the real binary
 e2e: build servers
 	@.ci/some 'func TestE2E' 'end-to-end tests'
-	$(GO) test -tags "$(TAGS) e2e" -count=1 -run '^TestE2E' -timeout 15m $$(.ci/some --packages 'func TestE2E')
+	GUICHET_BIN="$(CURDIR)/bin/guichet" $(GO) test -tags "$(TAGS)" -count=1 -run '^TestE2E' -timeout 15m $$(.ci/some --packages 'func TestE2E')
 
 ## golden   rewrite the expected mails; look at the difference before you keep it
 golden: machine

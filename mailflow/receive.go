@@ -256,15 +256,19 @@ func (s *Settings) Route(address string) Route {
 			return Route{Desk: &s.Desks[i]}
 		}
 	}
+	var plus Route // the longest: one desk may stand behind another's +
 	for i := range s.Desks {
 		d := &s.Desks[i]
 		if token := d.tokenIn(address); token != "" {
 			return Route{d, token}
 		}
 		deskLocal, deskDomain, _ := cutLast(d.Address)
-		if domain == deskDomain && strings.HasPrefix(local, deskLocal+"+") {
-			return Route{d, local[len(deskLocal)+1:]}
+		if domain == deskDomain && strings.HasPrefix(local, deskLocal+"+") && (plus.Desk == nil || len(d.Address) > len(plus.Desk.Address)) {
+			plus = Route{d, local[len(deskLocal)+1:]}
 		}
+	}
+	if plus.Desk != nil {
+		return plus
 	}
 	if local == "postmaster" && (domain == "" || s.isOurDomain(domain)) {
 		return Route{Desk: &s.Desks[0]}

@@ -9,11 +9,11 @@ import (
 	"guichet/store/storetest"
 )
 
-// TestKilled kills the gateway without a word while mails come in, several
+// TestFaultKilled kills the gateway without a word while mails come in, several
 // times: what got 250 is one ticket, acknowledged once or, in the documented
 // window between the relay's 250 and our record, again with the same
 // Message-ID.
-func TestKilled(t *testing.T) {
+func TestFaultKilled(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		t.Parallel()
 		g := startGateway(t, d.URL)

@@ -338,12 +338,22 @@ type sink struct {
 	mu    sync.Mutex
 	mails []*sent
 	addr  string
-	// refuse, if set, is asked for each recipient.
-	refuse func(to string) error
+	refused map[string]*gosmtp.SMTPError // by recipient
+	refuse  func(to string) error        // if set, asked for each recipient
+}
+
+// refuseAll answers "550 5.1.1 words" to every mail for an address.
+func (s *sink) refuseAll(to, reply string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var e gosmtp.SMTPError
+	fmt.Sscanf(reply, "%d %d.%d.%d", &e.Code, &e.EnhancedCode[0], &e.EnhancedCode[1], &e.EnhancedCode[2])
+	e.Message = strings.Join(strings.Fields(reply)[2:], " ")
+	s.refused[to] = &e
 }
 
 func newSink(t testing.TB) *sink {
-	s := &sink{}
+	s := &sink{refused: map[string]*gosmtp.SMTPError{}}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -370,6 +380,11 @@ type sinkSession struct {
 func (s *sinkSession) Mail(from string, _ *gosmtp.MailOptions) error { s.from = from; return nil }
 func (s *sinkSession) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 	s.to = to
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	if e := s.sink.refused[to]; e != nil {
+		return e
+	}
 	if s.sink.refuse != nil {
 		return s.sink.refuse(to)
 	}

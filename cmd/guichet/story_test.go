@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,10 +16,10 @@ import (
 	"guichet/store/storetest"
 )
 
-// TestStories plays the dialogues of testdata/dialogues against a gateway in
+// TestE2EStories plays the dialogues of testdata/dialogues against a gateway in
 // a process of its own, over SMTP, on both engines. Their grammar stands in
 // testdata/dialogues/README.md.
-func TestStories(t *testing.T) {
+func TestE2EStories(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/dialogues/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no dialogues: %v", err)
@@ -91,6 +92,9 @@ func playStory(t *testing.T, database, text string) {
 		}
 	}
 	s.quiet()
+	if secret := regexp.MustCompile(`\b(?:[a-z2-7]{32}|[0-9a-f]{40,64})\b`).FindString(s.g.log()); secret != "" {
+		t.Errorf("the log holds a token, a link or a key: %s", secret)
+	}
 }
 
 func (s *story) fatalf(format string, args ...any) {
@@ -112,6 +116,8 @@ func (s *story) play(st step) {
 		s.expect(w[1], w[3], nameIn(w), body)
 	case w[0] == "quiet":
 		s.quiet()
+	case len(w) >= 3 && w[0] == "refuse":
+		s.g.sink.refuseAll(w[1], strings.Join(w[2:], " "))
 	case len(w) >= 3 && w[0] == "ticket":
 		s.ticket(w[1], w[2:])
 	case w[0] == "import":

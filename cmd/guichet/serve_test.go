@@ -1,0 +1,153 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"guichet/store/storetest"
+)
+
+const plainMail = "Received: from x by y\r\nFrom: customer@customer.example\r\nTo: support@desk.example\r\nSubject: Fault\r\n" +
+	"Date: Sat, 21 Nov 2026 10:00:00 +0100\r\nMessage-ID: <NUMBER@customer.example>\r\n\r\nIt fails.\r\n"
+
+func (g *running) mail(id string) error {
+	return g.deliver("customer@customer.example", []string{"support@desk.example"}, []byte(strings.Replace(plainMail, "NUMBER", id, 1)))
+}
+
+func (g *running) mailed(kind, to string) bool {
+	for _, m := range g.sink.all() {
+		if m.kind() == kind && m.to == to {
+			return true
+		}
+	}
+	return false
+}
+
+// TestReload: SIGHUP takes a good file and leaves the old one alone for a bad
+// one.
+func TestReload(t *testing.T) {
+	g := startGateway(t, storetest.SQLite(t).URL)
+	text, err := os.ReadFile(g.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, g.config, strings.Replace(string(text), "desks: [support]}", "desks: [support]}\n  - {address: third@desk.example, name: Third, desks: [support]}", 1))
+	g.cmd.Process.Signal(syscall.SIGHUP)
+	g.until("the reload", func() bool { return strings.Contains(g.log(), "msg=reloaded") })
+	if err := g.mail("1"); err != nil {
+		t.Fatal(err)
+	}
+	g.until("the third agent is told", func() bool { return g.mailed("notification", "third@desk.example") })
+
+	write(t, g.config, strings.Replace(string(text), "hostname:", "hostnam:", 1))
+	g.cmd.Process.Signal(syscall.SIGHUP)
+	g.until("the refusal", func() bool { return strings.Contains(g.log(), "reload refused") })
+	if err := g.mail("2"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, g.config, string(text)) // for the commands
+	g.settled()
+	if n := len(g.rows("ticket", "list")); n != 2 {
+		t.Errorf("%d tickets, want 2", n)
+	}
+}
+
+// TestSecondServe: one gateway at a time on a SQLite file.
+func TestSecondServe(t *testing.T) {
+	g := startGateway(t, storetest.SQLite(t).URL)
+	second := g.binary()
+	second.Args = append(second.Args, "serve", "--config", g.config)
+	out, err := second.CombinedOutput()
+	if err == nil || second.ProcessState.ExitCode() != exitRefused || !strings.Contains(string(out), "only one can") {
+		t.Errorf("the second serve: %v\n%s", err, out)
+	}
+}
+
+// TestKeyGone: without the key that signed, serve refuses, and says where the
+// key must come from.
+func TestKeyGone(t *testing.T) {
+	g := startGateway(t, storetest.SQLite(t).URL)
+	if err := g.mail("1"); err != nil {
+		t.Fatal(err)
+	}
+	g.settled()
+	key := filepath.Join(g.dir, "guichet.key")
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key file: %v, %v", info.Mode(), err)
+	}
+	g.stop()
+	was, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []func(){
+		func() { os.Remove(key) },
+		func() { write(t, key, "0 "+strings.Repeat("ab", 32)+"\n") },
+	} {
+		change()
+		again := g.binary()
+		again.Args = append(again.Args, "serve", "--config", g.config)
+		out, err := again.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "backup") {
+			t.Errorf("serve with another key: %v\n%s", err, out)
+		}
+	}
+	write(t, key, string(was))
+	g.start()
+}
+
+// TestHealth: the admin listener tells whether mail is taken.
+func TestHealth(t *testing.T) {
+	g := startGateway(t, storetest.SQLite(t).URL)
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/outbox": 404} {
+		resp, err := http.Get("http://" + g.addr["admin"] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("GET %s: %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}
+
+// TestBackpressure: beyond limits.max_unprocessed MAIL hears 451, below
+// limits.min_free 452, and readyz says so.
+func TestBackpressure(t *testing.T) {
+	g := startGateway(t, storetest.SQLite(t).URL, "agents:\n", "limits: {min_free: 1000TiB}\nagents:\n")
+	err := g.mail("1")
+	if err == nil || !strings.Contains(err.Error(), "4.3.1") {
+		t.Errorf("on a full disk: %v", err)
+	}
+	resp, err := http.Get("http://" + g.addr["admin"] + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("readyz: %d", resp.StatusCode)
+	}
+}
+
+// TestUnknownRecipient is refused at RCPT; postmaster is the first desk's.
+func TestUnknownRecipient(t *testing.T) {
+	g := startGateway(t, storetest.SQLite(t).URL)
+	err := g.deliver("customer@customer.example", []string{"nobody@desk.example"}, []byte(plainMail))
+	if err == nil || !strings.Contains(err.Error(), "5.1.1") {
+		t.Errorf("unknown recipient: %v", err)
+	}
+	for _, to := range []string{"postmaster", "Postmaster@desk.example"} {
+		if err := g.deliver("customer@customer.example", []string{to}, []byte(strings.Replace(plainMail, "NUMBER", to, 1))); err != nil {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	g.settled()
+	rows := g.rows("ticket", "list")
+	if len(rows) != 2 || rows[0]["desk"] != "support" {
+		t.Errorf("tickets of postmaster: %v\n%s", rows, g.log())
+	}
+}
