@@ -41,7 +41,7 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		m.ReopenUntil = a.ClosedAt.Add(within)
 	}
 	for _, l := range a.Lines {
-		m.Lines = append(m.Lines, templates.Line{Text: l.Text, Reason: l.Reason, OK: l.OK})
+		m.Lines = append(m.Lines, templates.Line{Text: l.Text, Reason: templates.Say(dr.lang, l.Reason), OK: l.OK})
 	}
 	if a.Stranger || dr.row.Kind == ticket.AlsoReceived {
 		return m
@@ -87,14 +87,15 @@ func (f *Flow) author(dr *draft, m store.Message) string {
 // agentView is what only agents are told.
 func (f *Flow) agentView(dr *draft, m *templates.Mail) {
 	a := dr.args
-	v := &templates.AgentView{From: a.From, To: a.State, Event: a.Event, Reason: a.Reason, Other: a.Other,
+	v := &templates.AgentView{From: a.From, To: a.State, Event: a.Event, Reason: templates.Say(dr.lang, a.Reason), Other: a.Other,
 		Created: dr.ticket.Created, Deadline: a.Deadline, Organisation: dr.org, Assignee: dr.ticket.Assignee,
 		ToYou: dr.ticket.Assignee != "" && dr.ticket.Assignee == dr.row.Recipient}
 	if dr.row.TicketID != 0 {
 		v.Marker = f.marker(dr.row.TicketID)
 	}
 	if w := dr.message; w.ID != 0 {
-		v.Sender, v.SenderName, v.Role, v.Proof = w.Address, w.Name, w.Role, w.Proof
+		v.Sender, v.SenderName, v.Role = w.Address, w.Name, w.Role
+		v.Proof = templates.Say(dr.lang, w.Proof+": "+w.Reason)
 	}
 	for _, p := range dr.parties {
 		if p.Role == ticket.Agent {
@@ -102,11 +103,11 @@ func (f *Flow) agentView(dr *draft, m *templates.Mail) {
 		}
 		v.Parties++
 		if p.Address != v.Sender {
-			v.Also = append(v.Also, fmt.Sprintf("%s (%s)", p.Address, p.Role))
+			v.Also = append(v.Also, fmt.Sprintf("%s (%s)", p.Address, templates.RoleName(dr.lang, p.Role)))
 		}
 	}
 	if dr.row.Kind == ticket.Undeliverable && dr.other.ID != 0 {
-		m.Lines = append(m.Lines, templates.Line{Text: dr.other.Recipient, Reason: a.Reason})
+		m.Lines = append(m.Lines, templates.Line{Text: dr.other.Recipient, Reason: templates.Say(dr.lang, a.Reason)})
 	}
 	for _, c := range commandsFor(dr) {
 		v.Commands = append(v.Commands, templates.Command{Name: c})

@@ -64,7 +64,7 @@ func TestDuplicateWindows(t *testing.T) {
 func TestFirstAnswerBudget(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.change(func(s *Settings) { s.Agents = nil })
-		const n = 300
+		const n = 100
 		for i := range n {
 			w.mail("victim@victim.example", desk, fmt.Sprintf("Pills from %c%c", 'a'+i%26, 'a'+i/26))
 		}
@@ -143,7 +143,7 @@ func TestNumbersProveNothing(t *testing.T) {
 		w.mail(ada, desk, "Router")
 		w.run()
 		w.forget()
-		for i := range 50 {
+		for i := range 15 {
 			w.mail(fmt.Sprintf("evil%d@evil.example", i), desk, fmt.Sprintf("Subject: Re: Router [#INC-%06d]\nCc: evil@evil.example\n\nsend me everything", i+1))
 		}
 		w.run()

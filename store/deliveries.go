@@ -86,24 +86,30 @@ func (tx *Tx) AddDelivery(d Delivery) (int64, error) {
 // ClaimDeliveries leases up to n deliveries that nobody has in hand, those
 // with a token first, then in the order of their arrival.
 func (tx *Tx) ClaimDeliveries(n int, ttl time.Duration) ([]Delivery, error) {
-	return tx.deliveries(`UPDATE delivery SET lease_owner = ?, lease_until = ? WHERE id IN (
-		SELECT id FROM delivery WHERE state = 'new' AND lease_owner IS NULL
-		ORDER BY priority, id LIMIT ?`+tx.skipLocked()+`) RETURNING `+deliveryColumns,
-		tx.db.Node(), tx.Now().Add(ttl), n)
+	// Materialized: PostgreSQL may run a subquery once a row, and its LIMIT is
+	// none then.
+	return tx.deliveries(`WITH c AS MATERIALIZED (SELECT id FROM delivery WHERE state = 'new' AND lease_owner IS NULL
+		ORDER BY priority, id LIMIT ?`+tx.skipLocked()+`)
+		UPDATE delivery SET lease_owner = ?, lease_until = ? WHERE id IN (SELECT id FROM c) RETURNING `+deliveryColumns,
+		n, tx.db.Node(), tx.Now().Add(ttl))
 }
 
 // Suspects lists deliveries that were in hand when a process ended: their
-// lease has run out. They are to be retried alone.
+// lease has run out, or their gateway is no longer alive. They are to be
+// retried alone.
 func (tx *Tx) Suspects(n int) ([]Delivery, error) {
+	lapsed, args := tx.lapsed()
 	return tx.deliveries(`SELECT `+deliveryColumns+` FROM delivery WHERE state = 'new' AND lease_owner IS NOT NULL
-		AND lease_until <= ? ORDER BY priority, id LIMIT ?`+tx.forUpdate(), tx.Now(), n)
+		AND `+lapsed+` ORDER BY priority, id LIMIT ?`+tx.forUpdate(), append(args, n)...)
 }
 
 // RetryAlone leases one suspect and counts the attempt; it says whether the
 // suspect was still there to take.
 func (tx *Tx) RetryAlone(id int64, ttl time.Duration) (bool, error) {
+	lapsed, args := tx.lapsed()
 	n, err := tx.exec(`UPDATE delivery SET lease_owner = ?, lease_until = ?, attempts = attempts + 1
-		WHERE id = ? AND state = 'new' AND lease_until <= ?`, tx.db.Node(), tx.Now().Add(ttl), id, tx.Now())
+		WHERE id = ? AND state = 'new' AND lease_owner IS NOT NULL AND `+lapsed,
+		append([]any{tx.db.Node(), tx.Now().Add(ttl), id}, args...)...)
 	return n == 1, err
 }
 

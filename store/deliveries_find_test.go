@@ -112,7 +112,7 @@ func TestDeliveryLists(t *testing.T) {
 		same(t, "what is done or new is not retried", fmt.Sprint(ask(t, a, retry, shown), ask(t, a, retry, fresh)), "false false")
 		same(t, "what is held or set aside is", fmt.Sprint(ask(t, a, retry, held), ask(t, a, retry, aside)), "true true")
 		got := ask(t, a, (*store.Tx).DeliveryByID, held)
-		same(t, "as if it had just come", fmt.Sprint(got.State, got.Attempts, got.Stop, got.Reason), "new 1  by hand")
+		same(t, "as if it had just come", fmt.Sprint(got.State, " ", got.Attempts, got.Stop, got.Reason), "new 1by hand")
 		same(t, "claimed again", claimed(t, a, 9), []int64{held, aside, fresh})
 		same(t, "new ones are not discarded", ask(t, a, (*store.Tx).DiscardDelivery, held), false)
 		again := arrive(t, a, store.Delivery{State: store.DeliveryHeld, Reason: "why"})

@@ -197,3 +197,26 @@ func TestClaimsCollide(t *testing.T) {
 		same(t, "claimed in all", len(seen), total)
 	})
 }
+
+// PostgreSQL may plan a claim so that it asks for the rows once a row: no
+// more than those asked for come even then.
+func TestLimitHoldsForEveryPlan(t *testing.T) {
+	d := storetest.Postgres(t)
+	for _, off := range []string{"hashjoin", "mergejoin", "hashagg", "sort", "material"} {
+		d.URL += "&enable_" + off + "=off"
+	}
+	_, a, _ := twoNodes(t, d)
+	do(t, a, func(tx *store.Tx) error {
+		for i := range 20 {
+			if _, err := addDelivery(tx, store.Delivery{}); err != nil {
+				return err
+			}
+			if _, err := tx.AddOutbox(store.Outbox{TicketID: int64(i + 1), Kind: "update", Due: tx.Now()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	same(t, "claimed", len(claimed(t, a, 7)), 7)
+	same(t, "leased", len(lease(t, a, 7)), 7)
+}

@@ -89,25 +89,61 @@ func (tx *Tx) AddOutbox(o Outbox) (int64, error) {
 		o.Due, tx.Now(), o.Reply, o.Args, nullable(o.Cause))
 }
 
+// byPriority begins a statement: p.v are the priorities of the queued rows,
+// each found by one step in the index on (priority, due). What is due later
+// is never walked, however much of it there is.
+const byPriority = `WITH RECURSIVE p (v) AS (SELECT min(priority) FROM outbox WHERE state = 'queued'
+	UNION ALL SELECT (SELECT min(priority) FROM outbox WHERE state = 'queued' AND priority > p.v) FROM p WHERE p.v IS NOT NULL) `
+
 // LeaseOutbox takes up to n due rows, the most urgent first, one a lane, and
 // none whose lane has an earlier row that is not sent yet.
-func (tx *Tx) LeaseOutbox(n int, ttl time.Duration) ([]Outbox, error) {
-	rows, err := tx.query(`UPDATE outbox SET state = 'sending', lease_owner = ?, lease_until = ?, fence = fence + 1
-		WHERE id IN (SELECT id FROM outbox AS o WHERE state = 'queued' AND due <= ?
+func (tx *Tx) LeaseOutbox(n int, ttl time.Duration) (leased []Outbox, err error) {
+	rows, err := tx.query(byPriority + `SELECT v FROM p WHERE v IS NOT NULL ORDER BY v`)
+	if err != nil {
+		return nil, err
+	}
+	priorities, err := collect(rows, func(s scanner) (p int, err error) { err = s.Scan(&p); return p, err })
+	for i := 0; err == nil && i < len(priorities) && len(leased) < n; i++ {
+		var some []Outbox
+		some, err = tx.leasePriority(priorities[i], n-len(leased), ttl)
+		leased = append(leased, some...)
+	}
+	return leased, err
+}
+
+func (tx *Tx) leasePriority(priority, n int, ttl time.Duration) ([]Outbox, error) {
+	// Materialized: see ClaimDeliveries.
+	rows, err := tx.query(`WITH c AS MATERIALIZED (SELECT id FROM outbox AS o WHERE state = 'queued' AND priority = ? AND due <= ?
 			AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state IN ('queued', 'sending'))
-			ORDER BY priority, due, id LIMIT ?`+tx.skipLocked()+`) RETURNING `+outboxColumns,
-		tx.db.Node(), tx.Now().Add(ttl), tx.Now(), n)
+			ORDER BY due, id LIMIT ?`+tx.skipLocked()+`)
+		UPDATE outbox SET state = 'sending', lease_owner = ?, lease_until = ?, fence = fence + 1
+		WHERE id IN (SELECT id FROM c) RETURNING `+outboxColumns,
+		priority, tx.Now(), n, tx.db.Node(), tx.Now().Add(ttl))
 	if err != nil {
 		return nil, err
 	}
 	return collect(rows, scanOutbox)
 }
 
-// ReclaimOutbox puts rows back whose lease has run out: the process that had
-// them ended. They leave again with the same bytes.
+// ReclaimOutbox puts rows back whose lease has run out, or whose gateway is
+// no longer alive: the process that had them ended. They leave again with the
+// same bytes.
 func (tx *Tx) ReclaimOutbox() (int64, error) {
+	lapsed, args := tx.lapsed()
 	return tx.exec(`UPDATE outbox SET state = 'queued', lease_owner = NULL, lease_until = NULL
-		WHERE state = 'sending' AND lease_until <= ?`, tx.Now())
+		WHERE state = 'sending' AND `+lapsed, args...)
+}
+
+// lapsed is the condition of a leased row that may be taken: its lease has
+// run out, or on PostgreSQL its owner is another gateway that gives no sign
+// of life any more, as [Tx.LiveNodes] has it.
+func (tx *Tx) lapsed() (condition string, args []any) {
+	if tx.Engine() == "sqlite" {
+		return `lease_until <= ?`, []any{tx.Now()}
+	}
+	return `(lease_until <= ? OR lease_owner <> ? AND NOT EXISTS
+		(SELECT 1 FROM lease WHERE name = ? || lease_owner AND until > ?))`,
+		[]any{tx.Now(), tx.db.Node(), nodeLease(""), tx.Now()}
 }
 
 // StoreMail keeps a composed mail with its row, if the lease still holds.
@@ -137,9 +173,13 @@ func (tx *Tx) FinishOutbox(o Outbox) (bool, error) {
 	if o.Due.IsZero() {
 		o.Due = tx.Now()
 	}
-	n, err := tx.exec(`UPDATE outbox SET state = ?, reply = ?, due = ?, tries = ?, sent = ?, lease_owner = NULL,
+	reply, said := `?`, any(o.Reply)
+	if o.State == Queued && o.Reply == "" { // handed back untried, it says what it said before
+		reply, said = `CASE WHEN tries = ? THEN reply ELSE '' END`, o.Tries
+	}
+	n, err := tx.exec(`UPDATE outbox SET state = ?, reply = `+reply+`, due = ?, tries = ?, sent = ?, lease_owner = NULL,
 		lease_until = NULL WHERE id = ? AND fence = ? AND state = 'sending'`,
-		string(o.State), o.Reply, o.Due, o.Tries, sent, o.ID, o.Fence)
+		string(o.State), said, o.Due, o.Tries, sent, o.ID, o.Fence)
 	return n == 1, err
 }
 
@@ -209,7 +249,7 @@ func (tx *Tx) SetArgs(id int64, args string) error {
 // NextOutbox is when the next queued row is due; zero if none is queued.
 func (tx *Tx) NextOutbox() (time.Time, error) {
 	var at micros
-	err := tx.row(`SELECT min(due) FROM outbox WHERE state = 'queued'`).Scan(&at)
+	err := tx.row(byPriority + `SELECT min((SELECT min(due) FROM outbox WHERE state = 'queued' AND priority = p.v)) FROM p`).Scan(&at)
 	return at.Time(), err
 }
 
@@ -234,7 +274,7 @@ func (tx *Tx) FailSent(id int64, reply string) error {
 
 // OutboxBusy counts rows that are due or being sent, up to limit.
 func (tx *Tx) OutboxBusy(limit int) (n int, err error) {
-	err = tx.row(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 'queued' AND due <= ?
-		UNION ALL SELECT 1 FROM outbox WHERE state = 'sending' LIMIT ?) AS q`, tx.Now(), limit).Scan(&n)
+	err = tx.row(byPriority+`SELECT count(*) FROM (SELECT 1 FROM p CROSS JOIN outbox
+		WHERE state = 'queued' AND priority = p.v AND due <= ? UNION ALL SELECT 1 FROM outbox WHERE state = 'sending' LIMIT ?) AS q`, tx.Now(), limit).Scan(&n)
 	return n, err
 }

@@ -116,7 +116,7 @@ func TestFinishedRows(t *testing.T) {
 		same(t, "not from there", set(store.Queued, store.Sent, store.HeldOut), false)
 		same(t, "by hand", set(store.Queued, store.HeldOut, store.FailedOut), true)
 		got = row(t, a, id)
-		same(t, "due now", fmt.Sprint(got.State, got.Due.Equal(c.Now())), "queued true")
+		same(t, "due now", fmt.Sprint(got.State, " ", got.Due.Equal(c.Now())), "queued true")
 		fail()
 		same(t, "what is not sent cannot come back", row(t, a, id).State, store.Queued)
 		o = lease(t, a, 1)[0]

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"os/exec"
@@ -127,8 +128,8 @@ func (g *running) passedOn(name, want string) {
 		}
 		for _, p := range s.mail.Parts {
 			if p.Filename == name {
-				if got := s.content(p); got != want {
-					g.t.Errorf("%s has %d octets, want %d: %.40q", name, len(got), len(want), got)
+				if got, err := io.ReadAll(p.Open(s.raw)); string(got) != want || err != nil {
+					g.t.Errorf("%s has %d octets, want %d: %v", name, len(got), len(want), err)
 				}
 				return
 			}

@@ -335,9 +335,9 @@ func htmlIn(contentType, encoding string, body io.Reader) string {
 
 // sink is a relay that keeps what it takes.
 type sink struct {
-	mu    sync.Mutex
-	mails []*sent
-	addr  string
+	mu      sync.Mutex
+	mails   []*sent
+	addr    string
 	refused map[string]*gosmtp.SMTPError // by recipient
 	refuse  func(to string) error        // if set, asked for each recipient
 }

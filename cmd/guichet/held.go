@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +48,7 @@ func stoppedOnly(ok bool, err error) func(int64) error {
 
 // heldRow is a mail that stopped as the contract has it.
 type heldRow struct {
-	ID       int64  `json:"id"`
+	ID       string `json:"id"`
 	State    string `json:"state"`
 	Received any    `json:"received"`
 	From     any    `json:"from"`
@@ -65,7 +66,7 @@ func (e *env) heldList(ctx context.Context) error {
 		if to == "" && len(d.Recipients) > 0 {
 			to = d.Recipients[0]
 		}
-		rows = append(rows, heldRow{d.ID, state, stamp(d.Received), text(d.From), text(to), text(d.Subject), text(stop), text(d.Reason), d.Attempts})
+		rows = append(rows, heldRow{strconv.FormatInt(d.ID, 10), state, stamp(d.Received), text(d.From), text(to), text(d.Subject), text(stop), text(d.Reason), d.Attempts})
 	}
 	err := e.view(ctx, func(tx *store.Tx) error {
 		stopped, err := tx.StoppedDeliveries()
@@ -84,7 +85,7 @@ func (e *env) heldList(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(rows, func(a, b heldRow) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(rows, func(a, b heldRow) int { return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID)) })
 	var table [][]any
 	for _, r := range rows {
 		if e.json {
@@ -131,7 +132,7 @@ func newWhy(e *env) *cobra.Command {
 
 // whyRow is the decisions on one mail.
 type whyRow struct {
-	Mail      int64    `json:"mail"`
+	Mail      string   `json:"mail"`
 	MessageID any      `json:"message_id"`
 	Received  any      `json:"received"`
 	Desk      string   `json:"desk"`
@@ -147,7 +148,7 @@ func (e *env) why(ctx context.Context, what string) error {
 	err := e.view(ctx, func(tx *store.Tx) error {
 		ds, err := deliveriesOf(tx, what)
 		for _, d := range ds {
-			row := whyRow{d.ID, text(d.MailID), stamp(d.Received), d.Desk, string(d.State), nil, text(d.Stop), text(d.Reason), []string{}}
+			row := whyRow{strconv.FormatInt(d.ID, 10), text(d.MailID), stamp(d.Received), d.Desk, string(d.State), nil, text(d.Stop), text(d.Reason), []string{}}
 			json.Unmarshal([]byte(d.Why), &row.Decisions)
 			if t, err := tx.TicketByID(d.TicketID); err == nil {
 				row.Ticket = text(t.Number)
@@ -169,7 +170,7 @@ func (e *env) why(ctx context.Context, what string) error {
 			}
 			continue
 		}
-		fmt.Fprintf(e.stdout, "mail %d  %v  received %v at %s: %s, ticket %v\n", r.Mail, r.MessageID, r.Received, r.Desk, r.State, r.Ticket)
+		fmt.Fprintf(e.stdout, "mail %s  %v  received %v at %s: %s, ticket %v\n", r.Mail, r.MessageID, r.Received, r.Desk, r.State, r.Ticket)
 		if r.Reason != nil {
 			fmt.Fprintf(e.stdout, "    because: %v\n", r.Reason)
 		}

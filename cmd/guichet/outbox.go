@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -101,7 +102,7 @@ func (e *env) outboxList(ctx context.Context, state store.OutboxState) error {
 
 // outboxRow is a mail on its way as the contract has it.
 type outboxRow struct {
-	ID        int64  `json:"id"`
+	ID        string `json:"id"`
 	Ticket    any    `json:"ticket"`
 	Kind      string `json:"kind"`
 	Recipient string `json:"recipient"`
@@ -113,7 +114,7 @@ type outboxRow struct {
 }
 
 func outboxRowOf(o store.Outbox, number string) outboxRow {
-	row := outboxRow{o.ID, text(number), string(o.Kind), o.Recipient, string(o.State), o.Tries, nil, text(o.Reply), text(o.MailID)}
+	row := outboxRow{strconv.FormatInt(o.ID, 10), text(number), string(o.Kind), o.Recipient, string(o.State), o.Tries, nil, text(o.Reply), text(o.MailID)}
 	if o.State == store.Queued {
 		row.Next = stamp(o.Due)
 	}

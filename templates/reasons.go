@@ -1,0 +1,115 @@
+package templates
+
+import (
+	"regexp"
+	"strings"
+
+	"guichet/mailflow/ticket"
+)
+
+// Say puts a reason of the mail flow or of the rules in the reader's
+// language. Reasons are written in English where they arise; one that is not
+// known here, such as a relay's words, stays as it is.
+func Say(lang, reason string) string {
+	if lang != "fr" {
+		return reason
+	}
+	for _, r := range reasonsFrench {
+		if m := r.english.FindStringSubmatch(reason); m != nil && (!r.joins || Say(lang, m[1]) != m[1]) {
+			said := r.french
+			for _, part := range m[1:] {
+				said = strings.Replace(said, "%s", Say(lang, part), 1)
+			}
+			return said
+		}
+	}
+	return reason
+}
+
+// RoleName is what somebody is on a ticket, in the reader's language.
+func RoleName(lang string, r ticket.Role) string { return wordsOf(lang).roles[r] }
+
+type translated struct {
+	english *regexp.Regexp
+	french  string
+	joins   bool // two reasons; applies only if the first is one of ours
+}
+
+// reasonsFrench holds each reason with %s for what differs; what stands for
+// %s is translated, too.
+var reasonsFrench = compileReasons([][2]string{
+	// How far a sender is proven, and why a mail waits.
+	{"proven", "prouvé"},
+	{"own token", "par son adresse de réponse"},
+	{"unproven", "non prouvé"},
+	{"forged", "falsifié"},
+	{"%s: %s", "%s : %s"},
+	{"%s (%s)", "%s (%s)"},
+	{"submitted from a trusted network", "envoyé depuis un réseau de confiance"},
+	{"the address that the token was mailed to", "l’adresse à laquelle nous avions écrit"},
+	{"nothing proves the sender", "rien ne prouve l’expéditeur"},
+	{"confirmed by mail", "confirmé par courriel"},
+	{"not exactly one From", "pas exactement un expéditeur"},
+	{"our own domain without proof", "notre propre domaine, sans preuve"},
+	{"not proven", "non prouvé"},
+	{"proven, but without the agent's own reply address", "prouvé, mais sans l’adresse de réponse propre à l’agent"},
+	{"unproven, found by %s", "non prouvé, trouvé par %s"},
+	{"not a party, found by %s", "étranger au ticket, trouvé par %s"},
+	{"the number in the subject", "le numéro dans l’objet"},
+	{"a Message-ID of the ticket", "un Message-ID du ticket"},
+	{"our Message-ID", "notre Message-ID"},
+	{"reply address", "l’adresse de réponse"},
+	{"bears an agent's address", "porte l’adresse de réponse d’un agent"},
+	{"another address than the one that was written to", "une autre adresse que celle à laquelle nous avions écrit"},
+	{"more than %s new tickets of one subject in %s", "plus de %s nouveaux tickets du même objet en %s"},
+	// Why a mail of ours is held.
+	{"it shows the address of an agent", "il montre l’adresse d’un agent"},
+	{"it shows a reply address of somebody else", "il montre l’adresse de réponse de quelqu’un d’autre"},
+	{"it shows the link of somebody else", "il montre le lien de quelqu’un d’autre"},
+	{"it shows words of a note", "il montre des mots d’une note interne"},
+	{"it cannot be composed: %s", "il ne peut être composé : %s"},
+	// What is wrong with a command.
+	{"unknown command; #help lists them", "commande inconnue ; #help donne la liste"},
+	{"write below why: the customer is told", "écrivez pourquoi au-dessous : le client le lira"},
+	{"no agent %s works on this desk", "aucun agent %s ne travaille à ce guichet"},
+	{"give an address: %s", "donnez une adresse : %s"},
+	{"%s is not an address", "%s n’est pas une adresse"},
+	{"%s is a desk of ours", "%s est un guichet à nous"},
+	{"%s is an agent", "%s est un agent"},
+	{"no further mail of this ticket waits for an agent", "aucun autre message de ce ticket n’attend un agent"},
+	{"no mail of this ticket waits for an agent", "aucun message de ce ticket n’attend un agent"},
+	{"not possible while a ticket is opened", "impossible à l’ouverture d’un ticket"},
+	{"Nobody is on this ticket who could be told; name somebody first: %s", "Personne sur ce ticket ne peut l’entendre ; nommez d’abord quelqu’un : %s"},
+	{"Nothing new stands above the line: write your answer there, not below or between what is quoted.", "Rien de nouveau au-dessus de la ligne : écrivez votre réponse là, ni au-dessous ni entre les citations."},
+	{"this ticket is open already", "ce ticket est déjà ouvert"},
+	{"only a new ticket can be rejected; use #close", "seul un nouveau ticket peut être refusé ; utilisez #close"},
+	{"this ticket is not closed", "ce ticket n’est pas clôturé"},
+	{"this ticket is resolved: #reopen first", "ce ticket est résolu : #reopen d’abord"},
+	{"this ticket is resolved already", "ce ticket est déjà résolu"},
+	{"this ticket is closed: #reopen first", "ce ticket est clôturé : #reopen d’abord"},
+	{"this ticket is closed already", "ce ticket est déjà clôturé"},
+	{"a ticket that is %s cannot be %s", "impossible dans l’état du ticket (%s, %s)"},
+})
+
+func compileReasons(pairs [][2]string) []translated {
+	// What is literal comes before what has gaps, and the pair of two gaps last.
+	var literal, gapped, last []translated
+	for _, p := range pairs {
+		t := translated{english: regexp.MustCompile("(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(p[0]), "%s", "(.+?)") + "$"), french: frenchSpaces(p[1])}
+		switch {
+		case strings.HasPrefix(p[0], "%s: ") || strings.HasPrefix(p[0], "%s ("):
+			t.joins = true
+			last = append(last, t)
+		case strings.Contains(p[0], "%s"):
+			gapped = append(gapped, t)
+		default:
+			literal = append(literal, t)
+		}
+	}
+	return append(append(literal, gapped...), last...)
+}
+
+// frenchSpaces makes the blanks before French punctuation unbreakable.
+func frenchSpaces(s string) string {
+	return strings.NewReplacer(" :", "\u00a0:", " ;", "\u202f;", " !", "\u202f!", " ?", "\u202f?").Replace(s)
+}

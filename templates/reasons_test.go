@@ -1,0 +1,21 @@
+package templates
+
+import "testing"
+
+func TestSay(t *testing.T) {
+	check := func(reason, want string) {
+		t.Helper()
+		if got := Say("fr", reason); got != frenchSpaces(want) {
+			t.Errorf("Say(fr, %q) = %q, want %q", reason, got, want)
+		}
+		if got := Say("en", reason); got != reason {
+			t.Errorf("Say(en, %q) = %q", reason, got)
+		}
+	}
+	check("it shows words of a note", "il montre des mots d’une note interne")
+	check("unproven, found by the number in the subject", "non prouvé, trouvé par le numéro dans l’objet")
+	check("forged: our own domain without proof", "falsifié : notre propre domaine, sans preuve")
+	check(`no agent "nobody" works on this desk`, `aucun agent "nobody" ne travaille à ce guichet`)
+	check("550 5.1.1 No such user: nobody", "550 5.1.1 No such user: nobody")
+	check("550 no", "550 no")
+}
