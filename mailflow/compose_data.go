@@ -110,7 +110,7 @@ func (f *Flow) agentView(dr *draft, m *templates.Mail) {
 		m.Lines = append(m.Lines, templates.Line{Text: dr.other.Recipient, Reason: templates.Say(dr.lang, a.Reason)})
 	}
 	for _, c := range commandsFor(dr) {
-		v.Commands = append(v.Commands, templates.Command{Name: c})
+		v.Commands = append(v.Commands, templates.Command{Name: templates.CommandLine(dr.lang, c)})
 	}
 	m.Agent = v
 }

@@ -128,7 +128,9 @@ func TestTakeOver(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		_, a, b := twoNodes(t, d)
 		id := arrive(t, a, store.Delivery{State: store.DeliveryNew})
-		row := in(t, a, func(tx *store.Tx) (int64, error) { return tx.AddOutbox(store.Outbox{Kind: ticket.Update, Due: tx.Now()}) })
+		row := in(t, a, func(tx *store.Tx) (int64, error) {
+			return tx.AddOutbox(store.Outbox{Kind: ticket.Update, Due: tx.Now()})
+		})
 		claim(t, a, 1, time.Hour)
 		fresh := arrive(t, a, store.Delivery{State: store.DeliveryNew})
 		same(t, "leased", outboxIDs(lease(t, a, 9)), []int64{row})

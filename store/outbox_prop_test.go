@@ -80,7 +80,9 @@ func (w *lanesModel) add(rt *rapid.T) {
 	w.state[o.ID], w.lanes[o.ID] = store.Queued, o.Lane()
 }
 
-func (w *lanesModel) lease(rt *rapid.T) { w.leaseFor(rt, w.pick(rt), rapid.IntRange(1, 4).Draw(rt, "n")) }
+func (w *lanesModel) lease(rt *rapid.T) {
+	w.leaseFor(rt, w.pick(rt), rapid.IntRange(1, 4).Draw(rt, "n"))
+}
 
 func (w *lanesModel) leaseFor(rt *rapid.T, g *gate, n int) {
 	var rows []store.Outbox

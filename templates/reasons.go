@@ -29,6 +29,14 @@ func Say(lang, reason string) string {
 // RoleName is what somebody is on a ticket, in the reader's language.
 func RoleName(lang string, r ticket.Role) string { return wordsOf(lang).roles[r] }
 
+// CommandLine names what a command wants in the reader's language.
+func CommandLine(lang, command string) string {
+	if lang == "fr" {
+		return strings.NewReplacer("NAME", "NOM", "ADDRESS", "ADRESSE").Replace(command)
+	}
+	return command
+}
+
 type translated struct {
 	english *regexp.Regexp
 	french  string

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -95,8 +97,9 @@ func (r *corpusRun) of(all []store.Delivery) map[int64]*corpusMail {
 }
 
 // end is what a delivery became.
-func (r *corpusRun) end(d store.Delivery, m *corpusMail) string {
+func (r *corpusRun) end(d store.Delivery, mails map[int64]*corpusMail) string {
 	r.t.Helper()
+	m := mails[d.ID]
 	switch {
 	case d.State == store.DeliveryHeld:
 		r.t.Logf("held: %s at %s: %s", m.file, d.Stop, d.Reason)
@@ -109,6 +112,10 @@ func (r *corpusRun) end(d store.Delivery, m *corpusMail) string {
 	case d.State != store.DeliveryDone:
 		r.t.Errorf("%s is still %s", m.file, d.State)
 	case strings.HasPrefix(d.Reason, "duplicate of mail "):
+		id, _ := strconv.ParseInt(strings.TrimPrefix(d.Reason, "duplicate of mail "), 10, 64)
+		if first := mails[id]; first == nil || id == d.ID || !bytes.Equal(bodyOf(first), bodyOf(m)) {
+			r.t.Errorf("%s is lost: no %s", m.file, d.Reason)
+		}
 		return "duplicate"
 	case d.TicketID == 0 || d.MessageID == 0:
 		r.t.Errorf("%s is lost: done without a ticket: %s %s", m.file, d.Reason, d.Why)
@@ -124,6 +131,11 @@ func (r *corpusRun) end(d store.Delivery, m *corpusMail) string {
 		return "message"
 	}
 	return "lost"
+}
+
+func bodyOf(m *corpusMail) []byte {
+	_, body, _ := bytes.Cut(m.raw, []byte("\r\n\r\n"))
+	return bytes.TrimRight(body, "\r\n")
 }
 
 // check looks at the whole once everything was sent.
@@ -148,7 +160,7 @@ func (r *corpusRun) check() {
 		if m == nil {
 			continue
 		}
-		count[r.end(d, m)]++
+		count[r.end(d, mails)]++
 		for _, list := range [][]rfc822.Address{m.mail.From, m.mail.To, m.mail.Cc} {
 			for _, a := range list {
 				people[d.TicketID] = append(people[d.TicketID], strings.ToLower(a.Address))
