@@ -233,7 +233,7 @@ func (d *decision) sendBack(t ticket.Ticket, w writer, p plan) error {
 	d.because("commands refused")
 	d.d.Reason = "commands refused, sent back"
 	w.role = ticket.Agent
-	id, err := d.keep(t.ID, w, store.Record, d.in.mail.Text)
+	id, err := d.keep(t.ID, w, store.Record, d.f.agentWords(d.in, t.ID))
 	if err != nil {
 		return err
 	}

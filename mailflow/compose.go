@@ -310,7 +310,7 @@ func (f *Flow) attach(ctx context.Context, dr *draft, data *templates.Mail) ([]r
 	for _, p := range dr.parts {
 		file := templates.File{Name: FileName(p), Size: p.Size}
 		if total > attachLimit {
-			file.URL = fmt.Sprintf("%s/file/%d/%s", data.URL, p.MessageID, p.Path)
+			file.URL = f.Settings.Load().BaseURL + FileURL(dr.party.Link, p)
 		}
 		data.Files = append(data.Files, file)
 	}

@@ -3,6 +3,8 @@ package mailflow
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io"
 
 	"guichet/mailflow/rfc822"
@@ -163,3 +165,10 @@ var base64Values = func() (values [256]byte) {
 	}
 	return values
 }()
+
+// FileURL is the address of an attachment below a party's link. A hash names
+// it, for a row number would tell how much mail the gateway has.
+func FileURL(link string, p store.Part) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", link, p.MessageID, p.Path))
+	return fmt.Sprintf("/t/%s/file/%x", link, sum[:8])
+}

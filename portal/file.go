@@ -25,13 +25,9 @@ const (
 	slowest = 8 << 10
 )
 
-func fileURL(link string, f store.Part) string {
-	return fmt.Sprintf("/t/%s/file/%d/%s", link, f.MessageID, f.Path)
-}
-
 // file sends an attachment of a message that the link's holder may see.
-func (p *Portal) file(w http.ResponseWriter, r *http.Request, link, message, path string) {
-	part, raw, err := p.openFile(r.Context(), link, message, path)
+func (p *Portal) file(w http.ResponseWriter, r *http.Request, link string) {
+	part, raw, err := p.openFile(r.Context(), link, r.URL.Path)
 	if err == nil && r.Method != http.MethodHead {
 		var leave func()
 		if leave, err = p.downloads.enter(r.Context()); err == nil {
@@ -42,19 +38,19 @@ func (p *Portal) file(w http.ResponseWriter, r *http.Request, link, message, pat
 	case errors.Is(err, sql.ErrNoRows):
 		p.notFound(w, r)
 	case err != nil:
-		p.broken(w, fmt.Errorf("send part %s of message %s: %w", path, message, err))
+		p.broken(w, fmt.Errorf("send part %s of message %d: %w", part.Path, part.MessageID, err))
 	default:
 		p.download(w, r, part, raw)
 	}
 }
 
 // openFile finds a file; sql.ErrNoRows if the reader may see none there.
-func (p *Portal) openFile(ctx context.Context, link, message, path string) (part store.Part, raw *store.RawReader, err error) {
+func (p *Portal) openFile(ctx context.Context, link, url string) (part store.Part, raw *store.RawReader, err error) {
 	v, err := p.look(ctx, link, false)
 	if err != nil {
 		return part, nil, err
 	}
-	m, part, ok := v.find(message, path)
+	m, part, ok := v.find(url)
 	if !ok {
 		return part, nil, sql.ErrNoRows
 	}
@@ -84,14 +80,10 @@ func (p *Portal) download(w http.ResponseWriter, r *http.Request, part store.Par
 }
 
 // find looks for a file among those that the reader may see.
-func (v *view) find(message, path string) (store.Message, store.Part, bool) {
-	id, err := strconv.ParseInt(message, 10, 64)
-	if err != nil {
-		return store.Message{}, store.Part{}, false
-	}
+func (v *view) find(url string) (store.Message, store.Part, bool) {
 	for _, m := range v.messages {
 		for _, f := range v.files[m.ID] {
-			if m.ID == id && f.Path == path {
+			if mailflow.FileURL(v.party.Link, f) == url {
 				return m, f, true
 			}
 		}

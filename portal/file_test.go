@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"guichet/mailflow"
 	"guichet/store"
 	"guichet/store/storetest"
 )
@@ -120,7 +121,7 @@ func TestDownloadIsCut(t *testing.T) {
 	if len(slices) != 3 {
 		t.Fatal(urls)
 	}
-	resp, err := http.Get(s.server.URL + "/t/" + anna.Link + "/file/1/2")
+	resp, err := http.Get(s.server.URL + mailflow.FileURL(anna.Link, store.Part{MessageID: 1, Path: "2"}))
 	if err == nil {
 		_, err = io.ReadAll(resp.Body)
 		resp.Body.Close()
@@ -128,10 +129,10 @@ func TestDownloadIsCut(t *testing.T) {
 	if err == nil {
 		t.Error("a cut file came whole")
 	}
-	if body := s.get("/t/" + anna.Link + "/file/1/3"); body != "" {
+	if body := s.get(mailflow.FileURL(anna.Link, store.Part{MessageID: 1, Path: "3"})); body != "" {
 		t.Errorf("no length: %q", body)
 	}
-	s.nothing("/t/" + anna.Link + "/file/2/2")
+	s.nothing(mailflow.FileURL(anna.Link, store.Part{MessageID: 2, Path: "2"}))
 }
 
 func TestGate(t *testing.T) {

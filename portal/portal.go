@@ -46,8 +46,8 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(p.Templates.Load().StyleAccent(r.URL.Query().Get("accent")))
 	case len(parts) == 2 && parts[0] == "t":
 		p.ticket(w, r, parts[1])
-	case len(parts) == 5 && parts[0] == "t" && parts[2] == "file":
-		p.file(w, r, parts[1], parts[3], parts[4])
+	case len(parts) == 4 && parts[0] == "t" && parts[2] == "file":
+		p.file(w, r, parts[1])
 	default:
 		p.notFound(w, r)
 	}

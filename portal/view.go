@@ -153,7 +153,7 @@ func (v *view) page(now time.Time) *templates.TicketPage {
 		shown := templates.PageMessage{At: m.At, Author: v.author(m), Role: m.Role, Text: m.Words}
 		for _, f := range v.files[m.ID] {
 			shown.Files = append(shown.Files, templates.File{Name: mailflow.FileName(f), Size: f.Size,
-				URL: fileURL(v.party.Link, f)})
+				URL: mailflow.FileURL(v.party.Link, f)})
 		}
 		page.Messages = append(page.Messages, shown)
 	}

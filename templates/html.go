@@ -61,8 +61,8 @@ func renderHTML(blocks []block, lang, title string, d *Mail) string {
 	// itself, also from Outlook, which needs its own property.
 	w.put("<div style=\"display:none;max-height:0;overflow:hidden;mso-hide:all;\">", html.EscapeString(previewOf(blocks)), "</div>\n",
 		"<table role=\"presentation\" class=\"ground\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"background:", ground, ";\"><tr><td align=\"center\" style=\"padding:16px 8px;\">\n",
-		"<table role=\"presentation\" class=\"wide\" width=\"600\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"width:600px;max-width:100%;\">\n",
-		"<tr><td class=\"card pad\" style=\"padding:28px 32px;background:", paper, ";border:1px solid ", edge, ";border-radius:6px;\">\n")
+		"<table role=\"presentation\" class=\"wide\" width=\"600\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"width:600px;max-width:100%;table-layout:fixed;\">\n",
+		"<tr><td class=\"card pad\" style=\"padding:28px 32px;overflow-wrap:anywhere;word-break:break-word;background:", paper, ";border:1px solid ", edge, ";border-radius:6px;\">\n")
 	w.header(d)
 	for _, b := range blocks {
 		w.block(b)
