@@ -185,7 +185,7 @@ func (dr *draft) known() string {
 	return known
 }
 
-var tokenLike = regexp.MustCompile(`\b[a-z2-7]{32}\b`)
+var tokenLike = regexp.MustCompile(`(?i)\b[a-z2-7]{32}\b`)
 
 // isReaders says that a token is one that this reader was given.
 func (dr *draft) isReaders(t ticket.Token) bool {
@@ -193,23 +193,27 @@ func (dr *draft) isReaders(t ticket.Token) bool {
 		t.Purpose != ticket.ForReply && t.Row() == dr.row.ID
 }
 
-// containsAddress looks for a whole address, not for the end of a longer one.
+// containsAddress looks for a whole address, not for a piece of a longer one.
 func containsAddress(text, address string) bool {
 	for rest := text; ; {
-		i := strings.Index(rest, address)
-		if i < 0 {
+		before, after, ok := strings.Cut(rest, address)
+		if !ok {
 			return false
 		}
-		after := rest[i+len(address):]
-		if (i == 0 || !isAtom(rest[i-1])) && (after == "" || !isAtom(after[0]) || after[0] == '.' && (len(after) == 1 || !isAtom(after[1]))) {
+		n := len(before)
+		if !goesOn(before[max(n-1, 0):], before[max(n-2, 0):max(n-1, 0)]) && !goesOn(after[:min(len(after), 1)], after[min(len(after), 1):]) {
 			return true
 		}
 		rest = after
 	}
 }
 
-func isAtom(b byte) bool {
-	return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || strings.IndexByte("._+-", b) >= 0 || b >= 0x80
+// goesOn says that an address goes on with what stands beside it: a letter or
+// digit, or a mark and then one. Whatever is not ASCII ends it: in «agent@…»
+// and 请联系agent@… everybody reads an address.
+func goesOn(beside, next string) bool {
+	isWord := func(s string) bool { return s != "" && (s[0] >= 'a' && s[0] <= 'z' || s[0] >= '0' && s[0] <= '9') }
+	return isWord(beside) || beside != "" && strings.Contains("._+-", beside) && isWord(next)
 }
 
 // leaksNote compares by lines, since a mail wraps and quotes in its own way.

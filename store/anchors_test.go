@@ -83,14 +83,14 @@ func TestMoveMessage(t *testing.T) {
 		}
 		stays := add(old, "stays@x", "<stays>", "<root>")
 		moves := add(old, "moves@x", "<moves>", "<root>", "<ref>", "<shared>")
-		add(fresh, "there@x", "<shared>")
+		add(fresh, "there@x", "<shared>", "<moves>")
 		do(t, a, func(tx *store.Tx) error { return tx.MoveMessage(moves, old, fresh) })
 		for id, want := range map[string]string{
 			"<stays>": "[1:stays@x]", "<root>": "[1:(stays@x)]", "<moves>": "[2:moves@x]", "<ref>": "[2:(moves@x)]",
 		} {
 			same(t, id, anchored(t, a, id), want)
 		}
-		same(t, "one that the other ticket holds too", anchored(t, a, "<shared>"), "[1:(moves@x) 2:there@x]")
+		same(t, "one that the other ticket holds as its own", anchored(t, a, "<shared>"), "[2:there@x]")
 		ticketOf := func(message int64) int64 {
 			t.Helper()
 			return ask(t, a, (*store.Tx).DeliveryByID, arrivals[message]).TicketID

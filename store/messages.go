@@ -177,8 +177,13 @@ func (tx *Tx) MoveMessage(id, from, to int64) error {
 	if _, err := tx.exec(`UPDATE delivery SET ticket_id = ? WHERE message_id = ?`, to, id); err != nil {
 		return err
 	}
-	_, err := tx.exec(`UPDATE anchor SET ticket_id = ? WHERE message_id = ? AND ticket_id = ?
-		AND NOT EXISTS (SELECT 1 FROM anchor AS a WHERE a.hash = anchor.hash AND a.ticket_id = ?)`, to, id, from, to)
+	if _, err := tx.exec(`INSERT INTO anchor (hash, ticket_id, message_id, own)
+		SELECT hash, CAST(? AS BIGINT), message_id, own FROM anchor WHERE message_id = ? AND ticket_id = ?
+		ON CONFLICT (hash, ticket_id) DO UPDATE SET message_id = excluded.message_id, own = 1
+		WHERE anchor.own = 0 AND excluded.own = 1`, to, id, from); err != nil {
+		return err
+	}
+	_, err := tx.exec(`DELETE FROM anchor WHERE message_id = ? AND ticket_id = ?`, id, from)
 	return err
 }
 

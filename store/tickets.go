@@ -61,7 +61,7 @@ func (tx *Tx) TicketByID(id int64) (ticket.Ticket, error) {
 // TicketByNumber reads a ticket by its number, whatever the letter case, or
 // sql.ErrNoRows.
 func (tx *Tx) TicketByNumber(number string) (ticket.Ticket, error) {
-	return scanTicket(tx.row(`SELECT `+ticketColumns+` FROM ticket WHERE number = ?`, number))
+	return scanTicket(tx.row(`SELECT `+ticketColumns+` FROM ticket WHERE lower(number) = lower(?)`, number))
 }
 
 // Opener is the Message-ID of the mail that began a ticket, or "".
@@ -101,10 +101,11 @@ func (tx *Tx) PutOff(id int64, to time.Time) error {
 	return err
 }
 
-// NextDeadline is the earliest deadline of all tickets; zero if there is none.
+// NextDeadline is the earliest deadline of all tickets whose clock is not
+// stopped by a mail that waits for an agent; zero if there is none.
 func (tx *Tx) NextDeadline() (time.Time, error) {
 	var at micros
-	err := tx.row(`SELECT min(deadline) FROM ticket WHERE deadline IS NOT NULL`).Scan(&at)
+	err := tx.row(`SELECT min(deadline) FROM ticket WHERE deadline IS NOT NULL AND waiting = 0`).Scan(&at)
 	return at.Time(), err
 }
 

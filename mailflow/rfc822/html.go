@@ -180,7 +180,7 @@ func (c *htmlReader) start(tag string, a htmlAttributes, closed bool) {
 	case "br":
 		c.out.newline()
 	case "hr":
-		// Outlook's own text shows its rule so; see replyText.
+		// Outlook's own text shows its rule so; see ReplyText.
 		c.out.text(outlookRule, false)
 		c.out.brk(1)
 	case "td", "th":

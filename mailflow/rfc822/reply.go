@@ -2,7 +2,7 @@ package rfc822
 
 import "strings"
 
-// replyText is what the writer of a mail wrote anew: text without the mails it
+// ReplyText is what the writer of a mail wrote anew: text without the mails it
 // quotes, the lines that introduce them and the signature.
 //
 // Where it is unsure it keeps. Quoted lines go, the lines between them stay,
@@ -10,7 +10,7 @@ import "strings"
 // introduction without ">" goes to the end, but only if something new stands
 // above it: a bare forward is shown whole. Time is linear in text: a line is
 // looked at a bounded number of times.
-func replyText(text string) string {
+func ReplyText(text string) string {
 	s := replyScanner{lines: splitReply(text)}
 	s.scan()
 	out := trimLines(strings.Join(s.keep, "\n"))

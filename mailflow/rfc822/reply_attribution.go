@@ -129,7 +129,7 @@ func attributionStart(line string) bool {
 			break
 		}
 	}
-	return hasQuoteVerb(line) && isFramed(line)
+	return isFramed(line) && hasQuoteVerb(line)
 }
 
 // isFramed tells whether dashes stand at the end, as in "--- Bob wrote ---".

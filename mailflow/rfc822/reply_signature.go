@@ -130,8 +130,10 @@ func isDeviceLine(line string) bool {
 	if r, _ := utf8.DecodeRuneInString(strings.TrimLeft(line, "*_[(")); unicode.IsLower(r) && !strings.HasPrefix(line, "iPhone") {
 		return false
 	}
-	t := angleURL.ReplaceAllString(line, "")
-	t = bareURL.ReplaceAllString(t, "")
+	t := line
+	if strings.Contains(line, "://") || strings.Contains(line, "mailto:") {
+		t = bareURL.ReplaceAllString(angleURL.ReplaceAllString(line, ""), "")
+	}
 	t = strings.ToLower(strings.Trim(t, "*_[]()<>. \t"))
 	prefix := devicePrefix(t)
 	if prefix == "" || len(strings.Fields(t)) > 10 {

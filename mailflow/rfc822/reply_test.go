@@ -11,7 +11,7 @@ func TestReplyAttribution(t *testing.T) {
 	check := func(line string) {
 		t.Helper()
 		for _, quote := range []string{"\n> old words\n", "\nold words\n"} {
-			if got := replyText("New.\n\n" + line + "\n" + quote); got != "New." {
+			if got := ReplyText("New.\n\n" + line + "\n" + quote); got != "New." {
 				t.Errorf("%q%q: got %q", line, quote, got)
 			}
 		}
@@ -43,7 +43,7 @@ func TestReplyAttribution(t *testing.T) {
 func TestReplyHeaderBlock(t *testing.T) {
 	check := func(block string) {
 		t.Helper()
-		if got := replyText("New.\n\n" + block + "\n\nold words"); got != "New." {
+		if got := ReplyText("New.\n\n" + block + "\n\nold words"); got != "New." {
 			t.Errorf("%q: got %q", block, got)
 		}
 	}
@@ -81,7 +81,7 @@ func TestReplyKeeps(t *testing.T) {
 		"To: Bob\nDate: 3 May 2026\nSubject: no author, no mail",
 		"I asked: what is this?\n\nTo: nobody",
 	} {
-		if got := replyText("Hello,\n" + text); got != "Hello,\n"+text {
+		if got := ReplyText("Hello,\n" + text); got != "Hello,\n"+text {
 			t.Errorf("%q\n got %q", text, got)
 		}
 	}
@@ -90,7 +90,7 @@ func TestReplyKeeps(t *testing.T) {
 func TestReply(t *testing.T) {
 	check := func(why, text, want string) {
 		t.Helper()
-		if got := replyText(text); got != want {
+		if got := ReplyText(text); got != want {
 			t.Errorf("%s: %q\n got %q\nwant %q", why, text, got, want)
 		}
 	}
@@ -205,7 +205,7 @@ func hostileReplies(n int) map[string]string {
 func TestReplyLinear(t *testing.T) {
 	for name, text := range hostileReplies(20000) {
 		start := time.Now()
-		got := replyText(text)
+		got := ReplyText(text)
 		t.Logf("%s: %d bytes in %v", name, len(text), time.Since(start))
 		if len(got) > len(text) {
 			t.Errorf("%s: %d bytes become %d", name, len(text), len(got))
@@ -219,7 +219,7 @@ func FuzzReplyText(f *testing.F) {
 	}
 	f.Add("New.\n\nOn Tue, 3 Mar 2026 at 14:05, A <a@b.c> wrote:\n> x", "## above ##")
 	f.Fuzz(func(t *testing.T, text, other string) {
-		got := replyText(text)
+		got := ReplyText(text)
 		if utf8.ValidString(text) && !utf8.ValidString(got) {
 			t.Errorf("not UTF-8: %q", got)
 		}

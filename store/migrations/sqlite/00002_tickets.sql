@@ -33,8 +33,8 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_new ON delivery (priority, id) WHERE state = 'new';
 CREATE INDEX delivery_stopped ON delivery (state, id) WHERE state IN ('held', 'set-aside');
-CREATE INDEX delivery_content ON delivery (content_hash) WHERE content_hash IS NOT NULL;
-CREATE INDEX delivery_copy ON delivery (copy_hash) WHERE copy_hash IS NOT NULL;
+CREATE INDEX delivery_content ON delivery (content_hash, id) WHERE content_hash IS NOT NULL;
+CREATE INDEX delivery_copy ON delivery (copy_hash, id) WHERE copy_hash IS NOT NULL;
 CREATE INDEX delivery_mail ON delivery (mail_id) WHERE mail_id <> '';
 CREATE INDEX delivery_raw ON delivery (raw_id);
 CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;
@@ -43,7 +43,7 @@ CREATE INDEX delivery_about ON delivery (about) WHERE state IN ('new', 'held') A
 CREATE TABLE ticket (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     version     INTEGER NOT NULL,
-    number      TEXT UNIQUE,
+    number      TEXT,
     desk        TEXT NOT NULL,
     state       TEXT NOT NULL,
     closed      TEXT NOT NULL DEFAULT '',
@@ -63,7 +63,8 @@ CREATE TABLE ticket (
     merged_into INTEGER NOT NULL DEFAULT 0,
     opener      TEXT NOT NULL DEFAULT ''       -- Message-ID of the mail that began it
 );
-CREATE INDEX ticket_due ON ticket (deadline) WHERE deadline IS NOT NULL;
+CREATE INDEX ticket_due ON ticket (deadline, id) WHERE deadline IS NOT NULL AND waiting = 0;
+CREATE UNIQUE INDEX ticket_number ON ticket (lower(number));
 CREATE INDEX ticket_desk ON ticket (desk, state);
 
 CREATE TABLE ticket_link (
