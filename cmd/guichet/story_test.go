@@ -116,6 +116,10 @@ func (s *story) play(st step) {
 		s.expect(w[1], w[3], nameIn(w), body)
 	case w[0] == "quiet":
 		s.quiet()
+	case w[0] == "release":
+		s.each("outbox", "release", "--state", "held")
+	case w[0] == "retry":
+		s.each("held", "retry")
 	case len(w) >= 3 && w[0] == "refuse":
 		s.g.sink.refuseAll(w[1], strings.Join(w[2:], " "))
 	case len(w) >= 3 && w[0] == "ticket":
@@ -404,6 +408,23 @@ func (s *story) run(args []string, body string) {
 		}
 		if words, ok := strings.CutPrefix(line, "- "); ok && strings.Contains(oneLine(out), oneLine(s.filled(words))) {
 			s.fatalf("guichet %v holds %q:\n%s", args, words, out)
+		}
+	}
+}
+
+// each does something with every row that a list prints.
+func (s *story) each(of, act string, only ...string) {
+	s.t.Helper()
+	rows := s.g.rows(append([]string{of, "list"}, only...)...)
+	if len(rows) == 0 {
+		s.fatalf("guichet %s list is empty", of)
+	}
+	for _, row := range rows {
+		if row["state"] == "waiting" {
+			continue
+		}
+		if code, _, errs := s.g.command(of, act, fmt.Sprint(row["id"])); code != 0 {
+			s.fatalf("guichet %s %s: %s", of, act, errs)
 		}
 	}
 }

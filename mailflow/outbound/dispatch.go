@@ -6,8 +6,11 @@ import (
 )
 
 const (
-	// idlePoll is the longest rest: a wake-up that got lost costs a minute.
+	// idlePoll is the longest time without a lease.
 	idlePoll = time.Minute
+	// lookEvery is how often an idle queue is looked at: other programs change
+	// it without a tick. A look is a read, a lease would be a write.
+	lookEvery = time.Second
 	// duePoll is the rest where a row is due but none could be leased, since
 	// an earlier one of its lane is in somebody's hands.
 	duePoll = 250 * time.Millisecond
@@ -38,10 +41,21 @@ func (r *run) dispatch(ctx context.Context) {
 				continue
 			default:
 				faults = 0
-				rest = r.untilDue(ctx)
+				r.idle(ctx, wake)
+				continue
 			}
 		}
 		r.rest(ctx, wake, rest)
+	}
+}
+
+// idle rests until a row is due, a tick comes, or idlePoll is over.
+func (r *run) idle(ctx context.Context, wake <-chan struct{}) {
+	for waited := time.Duration(0); waited < idlePoll; waited += lookEvery {
+		d := r.untilDue(ctx)
+		if !r.rest(ctx, wake, min(d, lookEvery)) || d <= lookEvery {
+			return
+		}
 	}
 }
 
@@ -98,8 +112,9 @@ func (r *run) untilDue(ctx context.Context) time.Duration {
 	return min(d, idlePoll)
 }
 
-// rest waits for d, a tick of the queue, a row that leaves our hands, or ctx.
-func (r *run) rest(ctx context.Context, wake <-chan struct{}, d time.Duration) {
+// rest waits for d, a tick of the queue, a row that leaves our hands, or ctx;
+// it says whether it was for d.
+func (r *run) rest(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -107,5 +122,7 @@ func (r *run) rest(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 	case <-wake:
 	case <-r.moved:
 	case <-t.C:
+		return true
 	}
+	return false
 }
