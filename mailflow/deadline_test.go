@@ -100,6 +100,27 @@ func TestWarningCountsOnceTaken(t *testing.T) {
 	})
 }
 
+// Nothing closes that nobody can hear of: its agents are told, once.
+func TestUnreachable(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		tk, _, _ := w.resolved()
+		w.pass(day)
+		w.f.dueNow(ctx)
+		w.fail(ada)
+		w.run()
+		w.forget()
+		w.pass(day)
+		w.run()
+		w.take(ticket.Notification, agent)
+		w.take(ticket.Notification, second)
+		w.pass(30 * day)
+		w.run()
+		if tk = w.ticket(tk.ID, ticket.Resolved); len(w.sent) != 0 || !tk.Deadline.IsZero() {
+			t.Errorf("%d mails more, due %s", len(w.sent), tk.Deadline)
+		}
+	})
+}
+
 // fail refuses what is due to a reader for good.
 func (w *world) fail(to string) {
 	w.t.Helper()
@@ -235,7 +256,7 @@ func TestFailingTicket(t *testing.T) {
 		w.pass(day)
 		w.run()
 		w.take(ticket.ClosureReminder, ada)
-		if got := w.ticket(bobs.row.TicketID, ticket.Resolved).Deadline; !got.Equal(w.now().Add(putOff)) {
+		if got := w.ticket(bobs.row.TicketID, ticket.Resolved).Deadline; !got.Equal(w.now().Add(5 * time.Minute)) {
 			t.Errorf("the failing ticket is due %s", got)
 		}
 		w.ticket(tk.ID, ticket.Resolved)

@@ -13,6 +13,8 @@ import (
 
 // each runs a test in a world on each engine.
 func each(t *testing.T, fn func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		t.Parallel()
 		fn(t, newWorld(t, d))
@@ -64,7 +66,7 @@ func TestDuplicateWindows(t *testing.T) {
 func TestFirstAnswerBudget(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.change(func(s *Settings) { s.Agents = nil })
-		const n = 100
+		const n = 60
 		for i := range n {
 			w.mail("victim@victim.example", desk, fmt.Sprintf("Pills from %c%c", 'a'+i%26, 'a'+i/26))
 		}
@@ -128,10 +130,10 @@ func TestFlood(t *testing.T) {
 		check("mails to the robot", w.left("robot@loop.example"), 0)
 		check("mails to an agent", w.left(agent), 21) // one a ticket, and one about the loop
 		check("of another subject", flood(3, w.mail, "robot@loop.example", "Something else %d"), 3)
-		check("of another address", flood(25, w.mail, "human@other.example", "Ticket received %d"), 20)
-		w.pass(floodPeriod)
+		check("of another address", flood(22, w.mail, "human@other.example", "Ticket received %d"), 20)
+		w.pass(10 * time.Minute)
 		check("ten minutes later", flood(3, w.mail, "robot@loop.example", "Ticket received %d"), 3)
-		check("from a trusted network", flood(30, w.submit, "monitor@house.example", "Alarm %d"), 30)
+		check("from a trusted network", flood(22, w.submit, "monitor@house.example", "Alarm %d"), 22)
 	})
 }
 
@@ -143,7 +145,7 @@ func TestNumbersProveNothing(t *testing.T) {
 		w.mail(ada, desk, "Router")
 		w.run()
 		w.forget()
-		for i := range 15 {
+		for i := range 10 {
 			w.mail(fmt.Sprintf("evil%d@evil.example", i), desk, fmt.Sprintf("Subject: Re: Router [#INC-%06d]\nCc: evil@evil.example\n\nsend me everything", i+1))
 		}
 		w.run()

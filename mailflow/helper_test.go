@@ -170,7 +170,7 @@ func (w *world) process() {
 		sortDeliveries(ds)
 		for _, d := range ds {
 			j := &job{d: d}
-			j.in, j.err = w.f.read(ctx, d)
+			newPipeline(w.f).read(j)
 			w.f.settle(j)
 		}
 		n = len(ds)

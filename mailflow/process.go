@@ -214,6 +214,11 @@ func (p *pipeline) read(j *job) {
 	if j.read != nil {
 		defer close(j.read)
 	}
+	defer func() {
+		if r := recover(); r != nil {
+			j.err = &stopped{"read", fmt.Sprintf("the program failed: %v", r)}
+		}
+	}()
 	weight := int64(1 << 20)
 	ctx := context.Background()
 	if size, err := p.f.rawSize(j.d.RawID); err == nil {

@@ -179,6 +179,7 @@ func TestOrder(t *testing.T) {
 		if got := strings.Join(order, " "); got != "4 2 3" {
 			t.Errorf("claimed in the order %s", got)
 		}
+		w.pass(leaseTTL)
 		for i := range 40 {
 			w.answer(ack, ada, fmt.Sprintf("Answer %d", i))
 			w.mail("carl@other.example", desk, fmt.Sprintf("Subject: x%d\nReferences: <root%d@other.example>\n\n%d", i, i%3, i))

@@ -49,6 +49,7 @@ func TestRoute(t *testing.T) {
 	check("support+@desk.example", "plus", "")
 	check("support+a+b@desk.example", "plus", "a+b")
 	check("support+sales+x@desk.example", "part", "x")
+	check(`support+"a@b"@desk.example`, "plus", `"a@b"`)
 	check("quiet+"+someToken+"@desk.example", "off", someToken)
 	check("help+x@desk.example", "dash", "x")
 	check("info+x@other.example", "domain", "x")

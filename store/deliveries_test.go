@@ -36,96 +36,88 @@ func ask[T any](t testing.TB, db *store.DB, fn func(*store.Tx, int64) (T, error)
 	return in(t, db, func(tx *store.Tx) (T, error) { return fn(tx, id) })
 }
 
-func TestDeliveryComesBack(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
-		_, a, _ := twoNodes(t, d)
-		want := store.Delivery{Desk: "support", Listener: "smtp", Client: "192.0.2.1", Hello: "h", TLS: "TLS1.3", Login: "l",
-			MailFrom: "a@x.example", Recipients: []string{"b@y.example", "c@y.example"}, Priority: 1}
-		id := in(t, a, func(tx *store.Tx) (int64, error) { return addDelivery(tx, want) })
-		got := ask(t, a, (*store.Tx).DeliveryByID, id)
-		want.ID, want.RawID, want.Received, want.State, want.Attempts = id, got.RawID, got.Received, store.DeliveryNew, 1
-		same(t, "as it came", got, want)
-		if got.RawID == 0 || got.Received.Location() != time.UTC || len(got.Recipients) != 2 {
-			t.Errorf("read %+v", got)
-		}
-		want.State, want.Stop, want.Reason, want.Why, want.TicketID, want.MessageID = store.DeliveryHeld, "read", "r", "[1]", 7, 8
-		want.From, want.To, want.Subject, want.MailID = "f", "t", "s", "<m>"
-		do(t, a, func(tx *store.Tx) error { return tx.FinishDelivery(want) })
-		same(t, "finished", ask(t, a, (*store.Tx).DeliveryByID, id), want)
-		same(t, "its size", ask(t, a, (*store.Tx).RawSize, got.RawID), 2)
-		_, err := a.Node(), a.View(t.Context(), func(tx *store.Tx) error { _, err := tx.DeliveryByID(999); return err })
-		errorIs(t, "no such delivery", err, sql.ErrNoRows)
-	})
+func testDeliveryComesBack(t *testing.T, c *steps, a, b *store.DB) {
+	want := store.Delivery{Desk: "support", Listener: "smtp", Client: "192.0.2.1", Hello: "h", TLS: "TLS1.3", Login: "l",
+		MailFrom: "a@x.example", Recipients: []string{"b@y.example", "c@y.example"}, Priority: 1}
+	id := in(t, a, func(tx *store.Tx) (int64, error) { return addDelivery(tx, want) })
+	got := ask(t, a, (*store.Tx).DeliveryByID, id)
+	want.ID, want.RawID, want.Received, want.State, want.Attempts = id, got.RawID, got.Received, store.DeliveryNew, 1
+	same(t, "as it came", got, want)
+	if got.RawID == 0 || got.Received.Location() != time.UTC || len(got.Recipients) != 2 {
+		t.Errorf("read %+v", got)
+	}
+	want.State, want.Stop, want.Reason, want.Why, want.TicketID, want.MessageID = store.DeliveryHeld, "read", "r", "[1]", 7, 8
+	want.From, want.To, want.Subject, want.MailID = "f", "t", "s", "<m>"
+	do(t, a, func(tx *store.Tx) error { return tx.FinishDelivery(want) })
+	same(t, "finished", ask(t, a, (*store.Tx).DeliveryByID, id), want)
+	same(t, "its size", ask(t, a, (*store.Tx).RawSize, got.RawID), 2)
+	_, err := a.Node(), a.View(t.Context(), func(tx *store.Tx) error { _, err := tx.DeliveryByID(999); return err })
+	errorIs(t, "no such delivery", err, sql.ErrNoRows)
 }
 
-func TestClaimOrder(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
-		_, a, b := twoNodes(t, d)
-		var ids []int64
-		for _, priority := range []int{1, 1, 0, 1, 0} {
-			ids = append(ids, in(t, a, func(tx *store.Tx) (int64, error) {
-				return addDelivery(tx, store.Delivery{Priority: priority})
-			}))
-		}
-		count := func(tx *store.Tx, limit int64) (int, error) { return tx.Unprocessed(int(limit)) }
-		same(t, "unprocessed", ask(t, a, count, 100), 5)
-		same(t, "unprocessed, at most 3", ask(t, a, count, 3), 3)
-		same(t, "a token first, then the oldest", claimed(t, a, 3), []int64{ids[0], ids[2], ids[4]})
-		same(t, "the other gets what is left", claimed(t, b, 1), ids[1:2])
-		same(t, "what is in hand counts", ask(t, a, count, 100), 5)
-		do(t, b, func(tx *store.Tx) error { return tx.ReleaseDelivery(ids[0]) })
-		do(t, a, func(tx *store.Tx) error { return tx.ReleaseDelivery(ids[2]) })
-		same(t, "what its owner gave back, and only that", claimed(t, b, 10), []int64{ids[2], ids[3]})
-		do(t, b, func(tx *store.Tx) error {
-			return tx.FinishDelivery(store.Delivery{ID: ids[2], State: store.DeliveryDone})
-		})
-		same(t, "nothing is left", claimed(t, a, 10), "[]")
-		same(t, "unprocessed", ask(t, a, count, 100), 4)
+func testClaimOrder(t *testing.T, c *steps, a, b *store.DB) {
+	var ids []int64
+	for _, priority := range []int{1, 1, 0, 1, 0} {
+		ids = append(ids, in(t, a, func(tx *store.Tx) (int64, error) {
+			return addDelivery(tx, store.Delivery{Priority: priority})
+		}))
+	}
+	count := func(tx *store.Tx, limit int64) (int, error) { return tx.Unprocessed(int(limit)) }
+	same(t, "unprocessed", ask(t, a, count, 100), 5)
+	same(t, "unprocessed, at most 3", ask(t, a, count, 3), 3)
+	same(t, "a token first, then the oldest", claimed(t, a, 3), []int64{ids[0], ids[2], ids[4]})
+	same(t, "the other gets what is left", claimed(t, b, 1), ids[1:2])
+	same(t, "what is in hand counts", ask(t, a, count, 100), 5)
+	do(t, b, func(tx *store.Tx) error { return tx.ReleaseDelivery(ids[0]) })
+	do(t, a, func(tx *store.Tx) error { return tx.ReleaseDelivery(ids[2]) })
+	same(t, "what its owner gave back, and only that", claimed(t, b, 10), []int64{ids[2], ids[3]})
+	do(t, b, func(tx *store.Tx) error {
+		return tx.FinishDelivery(store.Delivery{ID: ids[2], State: store.DeliveryDone})
 	})
+	same(t, "nothing is left", claimed(t, a, 10), "[]")
+	same(t, "unprocessed", ask(t, a, count, 100), 4)
 }
 
-func TestSuspects(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
-		c, a, b := twoNodes(t, d)
-		id := in(t, a, func(tx *store.Tx) (int64, error) { return addDelivery(tx, store.Delivery{}) })
-		has := func(db *store.DB) bool { t.Helper(); return ask(t, db, (*store.Tx).HasDelivery, id) }
-		retry := func(db *store.DB) bool {
-			t.Helper()
-			return ask(t, db, func(tx *store.Tx, id int64) (bool, error) { return tx.RetryAlone(id, 10*time.Second) }, id)
-		}
-		renew := func(db *store.DB) {
-			t.Helper()
-			do(t, db, func(tx *store.Tx) error { return tx.RenewDelivery(id, 10*time.Second) })
-		}
-		same(t, "nobody has it", fmt.Sprint(has(a), has(b), suspects(t, b)), "false false []")
-		claim(t, a, 1, 10*time.Second)
-		same(t, "a has it", fmt.Sprint(has(a), has(b), suspects(t, b)), "true false []")
-		c.add(9 * time.Second)
-		same(t, "retried in time", retry(b), false)
-		renew(a)
-		renew(b) // not its own
-		c.add(9 * time.Second)
-		same(t, "renewed", suspects(t, b), "[]")
-		c.add(time.Second)
-		same(t, "run out", suspects(t, b), []int64{id})
-		same(t, "not claimed as if it were new", claimed(t, b, 1), "[]")
-		same(t, "until taken it is a's", has(a), true)
-		same(t, "b takes it", retry(b), true)
-		same(t, "taken twice", retry(a), false)
-		renew(a) // lost
-		do(t, a, func(tx *store.Tx) error { return tx.ReleaseDelivery(id) })
-		same(t, "b has it", fmt.Sprint(has(a), has(b)), "false true")
-		same(t, "attempts", ask(t, a, (*store.Tx).DeliveryByID, id).Attempts, 2)
-		do(t, b, func(tx *store.Tx) error {
-			return tx.FinishDelivery(store.Delivery{ID: id, State: store.DeliveryDone})
-		})
-		c.add(time.Hour)
-		same(t, "done", fmt.Sprint(has(b), suspects(t, a), retry(a)), "false [] false")
+func testSuspects(t *testing.T, c *steps, a, b *store.DB) {
+	id := in(t, a, func(tx *store.Tx) (int64, error) { return addDelivery(tx, store.Delivery{}) })
+	has := func(db *store.DB) bool { t.Helper(); return ask(t, db, (*store.Tx).HasDelivery, id) }
+	retry := func(db *store.DB) bool {
+		t.Helper()
+		return ask(t, db, func(tx *store.Tx, id int64) (bool, error) { return tx.RetryAlone(id, 10*time.Second) }, id)
+	}
+	renew := func(db *store.DB) {
+		t.Helper()
+		do(t, db, func(tx *store.Tx) error { return tx.RenewDelivery(id, 10*time.Second) })
+	}
+	same(t, "nobody has it", fmt.Sprint(has(a), has(b), suspects(t, b)), "false false []")
+	claim(t, a, 1, 10*time.Second)
+	same(t, "a has it", fmt.Sprint(has(a), has(b), suspects(t, b)), "true false []")
+	c.add(9 * time.Second)
+	same(t, "retried in time", retry(b), false)
+	renew(a)
+	renew(b) // not its own
+	c.add(9 * time.Second)
+	same(t, "renewed", suspects(t, b), "[]")
+	c.add(time.Second)
+	same(t, "run out", suspects(t, b), []int64{id})
+	same(t, "not claimed as if it were new", claimed(t, b, 1), "[]")
+	same(t, "until taken it is a's", has(a), true)
+	same(t, "b takes it", retry(b), true)
+	same(t, "taken twice", retry(a), false)
+	renew(a) // lost
+	do(t, a, func(tx *store.Tx) error { return tx.ReleaseDelivery(id) })
+	same(t, "b has it", fmt.Sprint(has(a), has(b)), "false true")
+	same(t, "attempts", ask(t, a, (*store.Tx).DeliveryByID, id).Attempts, 2)
+	do(t, b, func(tx *store.Tx) error {
+		return tx.FinishDelivery(store.Delivery{ID: id, State: store.DeliveryDone})
 	})
+	c.add(time.Hour)
+	same(t, "done", fmt.Sprint(has(b), suspects(t, a), retry(a)), "false [] false")
 }
 
 // A gateway that ended is known before its leases run out.
 func TestSuspectsOfDeadNode(t *testing.T) {
+	t.Parallel()
 	d := storetest.Postgres(t)
 	c, a, b := twoNodes(t, d)
 	id := in(t, a, func(tx *store.Tx) (int64, error) { return addDelivery(tx, store.Delivery{}) })
@@ -150,57 +142,55 @@ func TestSuspectsOfDeadNode(t *testing.T) {
 
 // Gateways that claim at the same time never get one delivery twice, however
 // the server plans the statement.
-func TestClaimsCollide(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
-		_, a, b := twoNodes(t, d)
-		const total = 200
-		do(t, a, func(tx *store.Tx) error {
-			for range total {
-				if _, err := addDelivery(tx, store.Delivery{Priority: 1}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		var mu sync.Mutex
-		seen := map[int64]int{}
-		var wg sync.WaitGroup
-		for i := range 8 {
-			db := []*store.DB{a, b}[i%2]
-			wg.Go(func() {
-				for {
-					var got []store.Delivery
-					err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
-						got, err = tx.ClaimDeliveries(7, time.Minute)
-						return err
-					})
-					if err != nil || len(got) > 7 {
-						t.Errorf("claimed %d: %v", len(got), err)
-					}
-					if err != nil || len(got) == 0 {
-						return
-					}
-					mu.Lock()
-					for _, d := range got {
-						seen[d.ID]++
-					}
-					mu.Unlock()
-				}
-			})
-		}
-		wg.Wait()
-		for id, n := range seen {
-			if n != 1 {
-				t.Errorf("delivery %d was claimed %d times", id, n)
+func testClaimsCollide(t *testing.T, c *steps, a, b *store.DB) {
+	const total = 200
+	do(t, a, func(tx *store.Tx) error {
+		for range total {
+			if _, err := addDelivery(tx, store.Delivery{Priority: 1}); err != nil {
+				return err
 			}
 		}
-		same(t, "claimed in all", len(seen), total)
+		return nil
 	})
+	var mu sync.Mutex
+	seen := map[int64]int{}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		db := []*store.DB{a, b}[i%2]
+		wg.Go(func() {
+			for {
+				var got []store.Delivery
+				err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+					got, err = tx.ClaimDeliveries(7, time.Minute)
+					return err
+				})
+				if err != nil || len(got) > 7 {
+					t.Errorf("claimed %d: %v", len(got), err)
+				}
+				if err != nil || len(got) == 0 {
+					return
+				}
+				mu.Lock()
+				for _, d := range got {
+					seen[d.ID]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("delivery %d was claimed %d times", id, n)
+		}
+	}
+	same(t, "claimed in all", len(seen), total)
 }
 
 // PostgreSQL may plan a claim so that it asks for the rows once a row: no
 // more than those asked for come even then.
 func TestLimitHoldsForEveryPlan(t *testing.T) {
+	t.Parallel()
 	d := storetest.Postgres(t)
 	for _, off := range []string{"hashjoin", "mergejoin", "hashagg", "sort", "material"} {
 		d.URL += "&enable_" + off + "=off"

@@ -44,6 +44,81 @@ func node(d *storetest.Database, c *steps, name string) *store.DB {
 	return d.Open(func(o *store.Options) { o.Node, o.Now, o.Serve = name, c.Now, d.Engine == "postgres" })
 }
 
+// domain are the tests of the domain's methods. Each has an empty database
+// and two live gateways.
+var domain = []struct {
+	name string
+	run  func(t *testing.T, c *steps, a, b *store.DB)
+}{
+	{"DeliveryComesBack", testDeliveryComesBack},
+	{"ClaimOrder", testClaimOrder},
+	{"Suspects", testSuspects},
+	{"ClaimsCollide", testClaimsCollide},
+	{"EarlierArrivals", testEarlierArrivals},
+	{"DeliveryLists", testDeliveryLists},
+	{"TakeOver", testTakeOver},
+	{"OutboxRowComesBack", testOutboxRowComesBack},
+	{"LeaseOrder", testLeaseOrder},
+	{"Lanes", testLanes},
+	{"OutboxLists", testOutboxLists},
+	{"StaleFence", testStaleFence},
+	{"StoredMail", testStoredMail},
+	{"FinishedRows", testFinishedRows},
+	{"QueuedFor", testQueuedFor},
+	{"LeasesCollide", testLeasesCollide},
+	{"TicketComesBack", testTicketComesBack},
+	{"TicketLock", testTicketLock},
+	{"NumbersAreUnique", testNumbersAreUnique},
+	{"TicketPage", testTicketPage},
+	{"DueTickets", testDueTickets},
+	{"LinksAndHistory", testLinksAndHistory},
+	{"MessageComesBack", testMessageComesBack},
+	{"MessageLists", testMessageLists},
+	{"MailIDs", testMailIDs},
+	{"Anchors", testAnchors},
+	{"MoveMessage", testMoveMessage},
+	{"AddParty", testAddParty},
+	{"PartyIsFoundAndChanged", testPartyIsFoundAndChanged},
+	{"OrdinalsAreUnique", testOrdinalsAreUnique},
+	{"PersonIsOne", testPersonIsOne},
+	{"ImportTwiceUpdates", testImportTwiceUpdates},
+	{"OrganisationOf", testOrganisationOf},
+	{"Language", testLanguage},
+	{"Spend", testSpend},
+	{"SpendersCollide", testSpendersCollide},
+	{"HostileText", testHostileText},
+}
+
+// TestDomain runs them on one database of each engine: making one takes
+// PostgreSQL longer than most of them.
+func TestDomain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+		c, a, b := twoNodes(t, d)
+		for _, s := range domain {
+			for _, db := range []*store.DB{a, b} {
+				if d.Engine == "postgres" {
+					if err := db.RenewNode(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			t.Run(s.name, func(t *testing.T) { s.run(t, c, a, b) })
+			do(t, a, empty)
+		}
+	})
+}
+
+// empty removes everything that the domain's methods store.
+func empty(tx *store.Tx) error {
+	for _, table := range []string{"part", "anchor", "message", "party", "address", "person", "event", "outbox", "budget", "counter",
+		"ticket_link", "ticket", "delivery", "raw", "contact", "organisation_domain", "organisation_integrator", "organisation"} {
+		if _, err := tx.Exec(`DELETE FROM ` + table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // in runs an update and gives its result.
 func in[T any](t testing.TB, db *store.DB, fn func(*store.Tx) (T, error)) (v T) {
 	t.Helper()

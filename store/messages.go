@@ -188,10 +188,10 @@ func (tx *Tx) MoveMessage(id, from, to int64) error {
 }
 
 // StaleConfirmations lists agents' messages that wait for a confirmation
-// since before a time, at most 100.
+// since before a time, the oldest first, at most 100.
 func (tx *Tx) StaleConfirmations(before time.Time) ([]Message, error) {
 	rows, err := tx.query(`SELECT `+messageColumns+` FROM message WHERE visibility = 'waiting' AND role = 'agent'
-		AND at < ? ORDER BY id LIMIT 100`, before)
+		AND at < ? ORDER BY at, id LIMIT 100`, before)
 	if err != nil {
 		return nil, err
 	}

@@ -40,13 +40,13 @@ func (tx *Tx) SaveOrganisation(o Organisation) error {
 	}
 	for _, d := range o.Domains {
 		if _, err := tx.exec(`INSERT INTO organisation_domain (domain, organisation_id) VALUES (?, ?)
-			ON CONFLICT (domain) DO UPDATE SET organisation_id = excluded.organisation_id`, strings.ToLower(d), id); err != nil {
+			ON CONFLICT (domain) DO UPDATE SET organisation_id = excluded.organisation_id`, fold(d), id); err != nil {
 			return err
 		}
 	}
 	for _, w := range o.Integrators {
 		if _, err := tx.exec(`INSERT INTO organisation_integrator (who, organisation_id) VALUES (?, ?)
-			ON CONFLICT DO NOTHING`, strings.ToLower(w), id); err != nil {
+			ON CONFLICT DO NOTHING`, fold(w), id); err != nil {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (tx *Tx) SaveContact(organisation string, c Contact) error {
 	_, err := tx.exec(`INSERT INTO contact (address, organisation_id, name, phone, role, language) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (address, organisation_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
 		role = excluded.role, language = excluded.language`,
-		strings.ToLower(c.Address), id, c.Name, c.Phone, c.Role, c.Language)
+		fold(c.Address), id, c.Name, c.Phone, c.Role, c.Language)
 	return err
 }
 
@@ -117,7 +117,7 @@ func (tx *Tx) strings(query string, args ...any) ([]string, error) {
 // OrganisationOf is the organisation that an address belongs to, as a contact
 // or by its domain, or nil.
 func (tx *Tx) OrganisationOf(address string) (*Organisation, error) {
-	address = strings.ToLower(address)
+	address = fold(address)
 	_, domain, _ := strings.Cut(address, "@")
 	o, err := scanOrganisation(tx.row(`SELECT id, name, language, services, manager FROM organisation WHERE id = coalesce(
 		(SELECT min(organisation_id) FROM contact WHERE address = ?),
@@ -131,7 +131,7 @@ func (tx *Tx) OrganisationOf(address string) (*Organisation, error) {
 // IntegratorFor lists the organisations that an address is the integrator
 // of, by address or domain.
 func (tx *Tx) IntegratorFor(address string) ([]Organisation, error) {
-	address = strings.ToLower(address)
+	address = fold(address)
 	_, domain, _ := strings.Cut(address, "@")
 	rows, err := tx.query(`SELECT DISTINCT o.id, o.name, o.language, o.services, o.manager FROM organisation AS o
 		JOIN organisation_integrator AS i ON i.organisation_id = o.id WHERE i.who IN (?, ?) ORDER BY o.name`, address, domain)

@@ -274,7 +274,9 @@ func (tx *Tx) FailSent(id int64, reply string) error {
 
 // OutboxBusy counts rows that are due or being sent, up to limit.
 func (tx *Tx) OutboxBusy(limit int) (n int, err error) {
-	err = tx.row(byPriority+`SELECT count(*) FROM (SELECT 1 FROM p CROSS JOIN outbox
-		WHERE state = 'queued' AND priority = p.v AND due <= ? UNION ALL SELECT 1 FROM outbox WHERE state = 'sending' LIMIT ?) AS q`, tx.Now(), limit).Scan(&n)
-	return n, err
+	err = tx.row(byPriority+`SELECT CAST(coalesce(sum((SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 'queued'
+			AND priority = p.v AND due <= ? LIMIT ?) AS d)), 0) AS BIGINT)
+		+ (SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 'sending' LIMIT ?) AS s) FROM p`,
+		tx.Now(), limit, limit).Scan(&n)
+	return min(n, limit), err
 }

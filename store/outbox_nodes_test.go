@@ -12,35 +12,32 @@ import (
 
 // Gateways that lease, send and hand back at the same time: none gets a row
 // that another has, nor one whose lane has an earlier row.
-func TestLeasesCollide(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
-		_, a, b := twoNodes(t, d)
-		const lanes, each = 30, 4
-		do(t, a, func(tx *store.Tx) error {
-			for i := range lanes * each {
-				if _, err := tx.AddOutbox(store.Outbox{TicketID: int64(1 + i%lanes), Recipient: "a@x", Kind: "update",
-					Due: tx.Now(), Priority: i % 3}); err != nil {
-					return err
+func testLeasesCollide(t *testing.T, c *steps, a, b *store.DB) {
+	const lanes, each = 30, 4
+	do(t, a, func(tx *store.Tx) error {
+		for i := range lanes * each {
+			if _, err := tx.AddOutbox(store.Outbox{TicketID: int64(1 + i%lanes), Recipient: "a@x", Kind: "update",
+				Due: tx.Now(), Priority: i % 3}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s := newSentBook()
+	var wg sync.WaitGroup
+	for i := range 6 {
+		db := []*store.DB{a, b}[i%2]
+		wg.Go(func() {
+			for s.left(lanes*each) && t.Context().Err() == nil {
+				if err := s.work(t, db); err != nil {
+					t.Error(err)
+					return
 				}
 			}
-			return nil
 		})
-		s := newSentBook()
-		var wg sync.WaitGroup
-		for i := range 6 {
-			db := []*store.DB{a, b}[i%2]
-			wg.Go(func() {
-				for s.left(lanes*each) && t.Context().Err() == nil {
-					if err := s.work(t, db); err != nil {
-						t.Error(err)
-						return
-					}
-				}
-			})
-		}
-		wg.Wait()
-		same(t, "sent in all", len(s.sent), lanes*each)
-	})
+	}
+	wg.Wait()
+	same(t, "sent in all", len(s.sent), lanes*each)
 }
 
 // sentBook is who has what, as the gateways of a test see it.
@@ -120,6 +117,7 @@ func (s *sentBook) give(o store.Outbox) {
 
 // The rows of a gateway that ended do not wait for their lease's end.
 func TestReclaimFromDeadNode(t *testing.T) {
+	t.Parallel()
 	d := storetest.Postgres(t)
 	c, a, b := twoNodes(t, d)
 	third := node(d, c, "third")

@@ -36,17 +36,29 @@ func scanParty(s scanner) (Party, error) {
 	return p, err
 }
 
+// fold is an address as it is stored and looked for: what is no text is
+// replaced before the case is folded, which would replace it otherwise.
+func fold(address string) string { return strings.ToLower(cleanText(address)) }
+
 // AddParty gives the ticket a party with the next ordinal, or returns the one
 // that has the address already: then a removed party is back, and an agent or
 // follower takes the role asked for if it is a customer's or integrator's.
 func (tx *Tx) AddParty(p Party) (Party, error) {
 	old, err := tx.PartyByAddress(p.TicketID, p.Address)
+	if err == sql.ErrNoRows && tx.forUpdate() != "" {
+		// Not every caller has locked the ticket, and ordinals are unique.
+		if _, err = tx.LockTicket(p.TicketID); err != nil {
+			return p, err
+		}
+		old, err = tx.PartyByAddress(p.TicketID, p.Address)
+	}
 	if err == nil {
 		return tx.readdParty(old, p.Role)
 	}
 	if err != sql.ErrNoRows {
 		return p, err
 	}
+	p.Address = fold(p.Address)
 	if p.PersonID, err = tx.Person(p.Address, p.Name); err != nil {
 		return p, err
 	}
@@ -102,7 +114,7 @@ func (tx *Tx) Parties(ticketID int64) ([]Party, error) {
 // PartyByAddress finds a party by its address, or sql.ErrNoRows.
 func (tx *Tx) PartyByAddress(ticketID int64, address string) (Party, error) {
 	return scanParty(tx.row(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND address = ?`,
-		ticketID, strings.ToLower(address)))
+		ticketID, fold(address)))
 }
 
 // PartyByOrdinal finds a party by the ordinal that tokens carry, or
@@ -118,7 +130,7 @@ func (tx *Tx) PartyByLink(link string) (Party, error) {
 
 // Person is the id of the person with that address, made if there is none.
 func (tx *Tx) Person(address, name string) (id int64, err error) {
-	address = strings.ToLower(address)
+	address = fold(address)
 	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, address).Scan(&id)
 	if err != sql.ErrNoRows {
 		return id, err
@@ -136,7 +148,7 @@ func (tx *Tx) Person(address, name string) (id int64, err error) {
 
 // PersonOf is the id of the person with that address, or 0.
 func (tx *Tx) PersonOf(address string) (id int64, err error) {
-	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, strings.ToLower(address)).Scan(&id)
+	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, fold(address)).Scan(&id)
 	if err == sql.ErrNoRows {
 		return 0, nil
 	}
@@ -146,14 +158,14 @@ func (tx *Tx) PersonOf(address string) (id int64, err error) {
 // AddAlias makes the address one of the person's.
 func (tx *Tx) AddAlias(address string, personID int64) error {
 	_, err := tx.exec(`INSERT INTO address (address, person_id) VALUES (?, ?)
-		ON CONFLICT (address) DO UPDATE SET person_id = excluded.person_id`, strings.ToLower(address), personID)
+		ON CONFLICT (address) DO UPDATE SET person_id = excluded.person_id`, fold(address), personID)
 	return err
 }
 
 // Language is what is known of the language of a reader: the person's own,
 // the contact's, the organisation's, or "".
 func (tx *Tx) Language(address string) (lang string, err error) {
-	address = strings.ToLower(address)
+	address = fold(address)
 	for _, q := range []string{
 		`SELECT p.language FROM person AS p JOIN address AS a ON a.person_id = p.id WHERE a.address = ?`,
 		`SELECT language FROM contact WHERE address = ? ORDER BY organisation_id LIMIT 1`,
@@ -175,7 +187,7 @@ func (tx *Tx) Language(address string) (lang string, err error) {
 // SetLanguage remembers a person's language.
 func (tx *Tx) SetLanguage(address, lang string) error {
 	_, err := tx.exec(`UPDATE person SET language = ? WHERE id = (SELECT person_id FROM address WHERE address = ?)`,
-		lang, strings.ToLower(address))
+		lang, fold(address))
 	return err
 }
 
