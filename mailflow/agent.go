@@ -22,6 +22,7 @@ func (d *decision) fromAgent(t thread, w writer) error {
 
 // act does what an agent's mail says: all of it or nothing.
 func (d *decision) act(t thread, w writer) error {
+	w.role = ticket.Agent
 	cmds, below := parseCommands(d.f.agentWords(d.in, t.ticket.ID))
 	words := d.f.withoutSecrets(spokenWords(cmds, below))
 	var about int64
@@ -166,7 +167,8 @@ func (d *decision) accepted(t ticket.Ticket, m store.Message) (ticket.Ticket, er
 	if err := d.witness(t.ID, &e); err != nil {
 		return t, err
 	}
-	out, err := d.apply(t, e, notice{message: m.ID, event: "accepted", addressed: m.People, quiet: true, unproven: true})
+	out, err := d.apply(t, e, notice{message: m.ID, event: "accepted", addressed: m.People, quiet: true, unproven: true,
+		actor: m.Address, mailID: m.MailID})
 	if err == nil && out.linked {
 		err = d.splitOff(out.ticket, m) // too late to reopen: a ticket of its own
 	}
@@ -197,7 +199,7 @@ func (d *decision) splitOff(from ticket.Ticket, m store.Message) error {
 	answerable := m.Proof != string(Forged) && m.Address != ""
 	if answerable {
 		var err error
-		if answerable, err = d.firstAnswer(w, nil); err != nil {
+		if answerable, _, err = d.firstAnswer(w, nil); err != nil {
 			return err
 		}
 	}
@@ -206,7 +208,7 @@ func (d *decision) splitOff(from ticket.Ticket, m store.Message) error {
 	if err != nil {
 		return &stopped{"apply", err.Error()}
 	}
-	if t.Number, err = d.number(desk); err != nil {
+	if t.Number, err = d.nextNumber(desk); err != nil {
 		return err
 	}
 	if t.ID, err = d.tx.AddTicket(t, m.MailID); err != nil {

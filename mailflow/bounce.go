@@ -98,7 +98,7 @@ func (d *decision) undelivered(row store.Outbox, failure string) error {
 	a := args{Event: "undeliverable", Reason: failure, State: t.State, From: t.State, Failed: row.ID, Message: argsOf(row).Message}
 	for _, p := range agents {
 		err := d.add(store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: ticket.Undeliverable,
-			Recipient: p.Address, Priority: priorityAgent, Args: a.json()})
+			Recipient: p.Address, Priority: priorityAgent, Cause: row.Cause, Args: a.json()})
 		if err != nil {
 			return err
 		}

@@ -182,10 +182,16 @@ func (d *decision) checkOne(p *plan, t ticket.Ticket, w writer, c command, words
 			return "write below why: the customer is told", nil
 		}
 	case "take", "assign":
+		if c.name == "take" && c.arg != "" {
+			return "write your words below the commands", nil
+		}
 		return d.checkAssign(p, t, w, c), nil
 	case "customer", "cc":
 		return d.checkParties(p, w, c), nil
 	case "accept", "split":
+		if c.name == "split" && c.arg != "" {
+			return "write your words below the commands", nil
+		}
 		return d.checkWaiting(p, t, w, c, about)
 	}
 	return "", nil

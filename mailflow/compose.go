@@ -39,10 +39,11 @@ type draft struct {
 	message store.Message
 	parts   []store.Part
 	history []store.Message
-	notes   []string // what no party may read
-	public  []string // what this reader may read, the words of this mail left out
-	first   string   // the reader's first Message-ID on the ticket
-	last    string   // the newest that the reader knows
+	notes   []string    // what no party may read
+	public  []string    // what this reader may read, the words of this mail left out
+	opener  ticket.Role // of the ticket's first message
+	first   string      // the reader's first Message-ID on the ticket
+	last    string      // the newest that the reader knows
 	lang    string
 	org     string // of the message's writer
 	other   store.Outbox
@@ -159,6 +160,9 @@ func (f *Flow) gatherTicket(tx *store.Tx, dr *draft) (err error) {
 		return err
 	}
 	if dr.last, err = tx.LastMailID(id, dr.row.Recipient); err != nil {
+		return err
+	}
+	if dr.opener, err = tx.OpenedBy(id); err != nil {
 		return err
 	}
 	if dr.notes, err = tx.Notes(id); err != nil {

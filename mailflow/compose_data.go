@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -29,6 +30,10 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		Count:    a.Count,
 		Times:    a.Times,
 	}
+	if after := dr.desk.Policy.Timers.AutoCloseAfter; dr.row.Kind == ticket.AutoCloseWarning && after != ticket.Off {
+		at := f.Now().Add(after) // it counts from its delivery, which is now
+		m.Next = templates.Next{Kind: ticket.ClosedMail, At: at, CloseAt: at}
+	}
 	if a.Next == ticket.AutoCloseWarning && a.State == ticket.Resolved && dr.desk.Policy.Approval == ticket.Required {
 		m.Next = templates.Next{} // the agents are told, the parties are not warned
 	}
@@ -43,9 +48,16 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 	for _, l := range a.Lines {
 		m.Lines = append(m.Lines, templates.Line{Text: l.Text, Reason: templates.Say(dr.lang, l.Reason), OK: l.OK})
 	}
-	if a.Stranger || dr.row.Kind == ticket.AlsoReceived {
+	if dr.party.Role != "" && dr.party.Role != ticket.Agent && !dr.party.Proven && !human(dr) {
+		m.Stranger = true // a machine says nothing of theirs to who has proven nothing
+	}
+	if m.Received.IsZero() {
+		m.Received = dr.ticket.Created
+	}
+	if m.Stranger || dr.row.Kind == ticket.AlsoReceived {
 		return m
 	}
+	m.Role = dr.party.Role
 	m.Name = dr.party.Name
 	f.quote(dr, m)
 	if dr.agent != nil && (dr.party.Role == ticket.Agent || dr.row.Party < 0) {
@@ -78,11 +90,14 @@ func (f *Flow) author(dr *draft, m store.Message) string {
 	}
 	for _, p := range dr.parties {
 		if p.Ordinal == m.Party && p.Address != m.Address {
-			return fmt.Sprintf("%s (%s)", name, p.Address)
+			return fmt.Sprintf(forWhom[dr.lang], name, p.Address)
 		}
 	}
 	return name
 }
+
+// forWhom names a colleague and the party that he speaks for.
+var forWhom = map[string]string{"en": "%s for %s", "fr": "%s, pour %s"}
 
 // agentView is what only agents are told.
 func (f *Flow) agentView(dr *draft, m *templates.Mail) {
@@ -94,7 +109,7 @@ func (f *Flow) agentView(dr *draft, m *templates.Mail) {
 		v.Marker = f.marker(dr.row.TicketID)
 	}
 	if w := dr.message; w.ID != 0 {
-		v.Sender, v.SenderName, v.Role = w.Address, w.Name, w.Role
+		v.Sender, v.SenderName, v.Role = cmp.Or(w.Address, "?"), w.Name, w.Role
 		v.Proof = templates.Say(dr.lang, w.Proof+": "+w.Reason)
 	}
 	for _, p := range dr.parties {
@@ -107,7 +122,7 @@ func (f *Flow) agentView(dr *draft, m *templates.Mail) {
 		}
 	}
 	if dr.row.Kind == ticket.Undeliverable && dr.other.ID != 0 {
-		m.Lines = append(m.Lines, templates.Line{Text: dr.other.Recipient, Reason: templates.Say(dr.lang, a.Reason)})
+		v.Sender, v.SenderName = dr.other.Recipient, ""
 	}
 	for _, c := range commandsFor(dr) {
 		v.Commands = append(v.Commands, templates.Command{Name: templates.CommandLine(dr.lang, c)})
@@ -175,7 +190,10 @@ func (f *Flow) leak(dr *draft, r templates.Rendered) string {
 
 // known is what the parties know already.
 func (dr *draft) known() string {
-	known := dr.ticket.Subject
+	known := ""
+	if dr.opener != ticket.Agent {
+		known = dr.ticket.Subject
+	}
 	if dr.message.Role != ticket.Agent {
 		known += "\n" + dr.message.Words
 	}

@@ -2,6 +2,7 @@ package mailflow
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -156,6 +157,7 @@ func (d *decision) confirmed(row store.Outbox, a args) error {
 	}
 	was := &decision{f: d.f, s: d.s, tx: d.tx, in: d.in.confirmed, d: first}
 	was.in.describe(&was.d)
+	json.Unmarshal([]byte(first.Why), &was.why)
 	was.d.State, was.d.Stop, was.d.Reason = store.DeliveryDone, "", "confirmed by mail"
 	was.because("confirmed by mail %d", d.d.ID)
 	w := d.f.level(was.in)
@@ -187,15 +189,14 @@ func (d *decision) stillWaits(first store.Delivery, a args) (bool, error) {
 	return err == nil && m.Visibility == store.Waiting, ignoreNoRows(err)
 }
 
-// actWaiting ends the waiting of an agent's mail and does what it says. What
-// waited stays as a record; the mail is posted anew, since its place in the
-// conversation is now.
+// actWaiting ends the waiting of an agent's mail and does what it says. The
+// mail is posted anew, since its place in the conversation is now.
 func (d *decision) actWaiting(row store.Outbox, a args, w writer) error {
 	t, err := d.f.survivor(d.tx, row.TicketID)
 	if err != nil {
 		return err
 	}
-	if err := d.tx.ShowMessage(a.Message, store.Record, -1, ticket.Agent); err != nil {
+	if err := d.tx.DropMessage(a.Message); err != nil {
 		return err
 	}
 	out, err := d.apply(t, ticket.Event{Type: ticket.Accept, Actor: w.address, Role: ticket.Agent}, notice{})
@@ -268,7 +269,7 @@ func (d *decision) openFor(w writer, p plan, words string) error {
 	if err != nil {
 		return &stopped{"apply", err.Error()}
 	}
-	if t.Number, err = d.number(desk); err != nil {
+	if t.Number, err = d.nextNumber(desk); err != nil {
 		return err
 	}
 	for _, e := range p.before {
@@ -287,6 +288,6 @@ func (d *decision) openFor(w writer, p plan, words string) error {
 	if err != nil {
 		return err
 	}
-	d.opened, d.d.Reason = true, "opened by an agent"
+	d.opened, d.number, d.d.Reason = true, t.Number, "opened by an agent"
 	return d.record(ticket.None, t, e, notice{message: id, event: "opened-for", fromAgent: true}, effects)
 }

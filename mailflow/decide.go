@@ -38,8 +38,9 @@ type decision struct {
 	why    []string
 	queued bool // rows were added to the outbox
 	opened bool
-	twice  bool  // a copy of an earlier mail
-	moved  int64 // the message that a new ticket begins with, where it is stored already
+	twice  bool   // a copy of an earlier mail
+	number string // of the ticket that it became part of, for the log
+	moved  int64  // the message that a new ticket begins with, where it is stored already
 }
 
 // decide is stages 4 to 8 of one delivery, in one transaction.
@@ -99,10 +100,10 @@ func (d *decision) told() {
 		log.Info("set aside", KeyMail, d.d.ID, "reason", d.d.Reason)
 	case d.opened:
 		f.Count.Opened.Add(1)
-		log.Info("opened", KeyMail, d.d.ID, KeyTicket, d.d.TicketID, "reason", d.d.Reason)
+		log.Info("opened", KeyMail, d.d.ID, KeyTicket, d.number, "reason", d.d.Reason)
 	case d.d.TicketID != 0:
 		f.Count.Threaded.Add(1)
-		log.Info("threaded", KeyMail, d.d.ID, KeyTicket, d.d.TicketID, "by", d.d.Reason)
+		log.Info("threaded", KeyMail, d.d.ID, KeyTicket, d.number, "by", d.d.Reason)
 	default:
 		log.Info("recorded", KeyMail, d.d.ID, "reason", d.d.Reason)
 	}
@@ -148,6 +149,7 @@ func (d *decision) run() error {
 		return d.withoutTicket(t, w)
 	}
 	d.because("thread: %s", t.how)
+	d.number = t.ticket.Number
 	twins, err := d.tx.TicketsOfRaw(d.d.RawID)
 	if err != nil {
 		return err
@@ -237,9 +239,10 @@ func (d *decision) partnerSystem(t thread, w writer) bool {
 // agents' programs send by themselves is told to nobody.
 func (d *decision) automatic(t thread, w writer) error {
 	d.d.Reason = fmt.Sprintf("%s, kept with its ticket", d.in.verdict.Class)
-	w.role = ticket.Follower
 	if w.agent != nil {
 		w.role = ticket.Agent
+	} else if w.role == "" {
+		w.role = ticket.Follower
 	}
 	if _, err := d.keep(t.ticket.ID, w, store.Record, d.in.mail.Text); err != nil {
 		return err
@@ -275,6 +278,9 @@ func (d *decision) fromParty(t thread, w writer) error {
 	e := ticket.Event{Type: meaning(words, w.name, t.ticket.State, asked), Actor: w.address, Role: w.role, Alone: w.alone}
 	if err := d.witness(t.ticket.ID, &e); err != nil {
 		return err
+	}
+	if t.ticket.State != ticket.Closed {
+		e.Type = ticket.Meant(t.ticket, e, d.s.Desk(t.ticket.Desk).Policy)
 	}
 	id, err := d.keep(t.ticket.ID, w, store.Public, words)
 	if err != nil {
@@ -344,7 +350,7 @@ func (d *decision) asked(row int64) (bool, error) {
 func (f *Flow) withoutSecrets(words string) string {
 	s := f.Settings.Load()
 	words = pageLink.ReplaceAllStringFunc(words, func(link string) string {
-		if strings.HasPrefix(link, s.BaseURL+"/t/") {
+		if strings.HasPrefix(strings.ToLower(link), strings.ToLower(s.BaseURL)+"/t/") {
 			return s.BaseURL + "/"
 		}
 		return link
@@ -357,7 +363,7 @@ func (f *Flow) withoutSecrets(words string) string {
 	})
 }
 
-var pageLink = regexp.MustCompile(`https?://[^\s<>"']+/t/[0-9a-f]{40}[^\s<>"']*`)
+var pageLink = regexp.MustCompile(`(?i)https?://[^\s<>"']+/t/[0-9a-f]{40}[^\s<>"']*`)
 
 // addressed are those who have the mail already.
 func (d *decision) addressed() []string { return d.in.people() }

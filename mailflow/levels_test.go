@@ -73,7 +73,7 @@ func TestLevel(t *testing.T) {
 func TestIsPublicProvider(t *testing.T) {
 	check := func(domain string, want bool) {
 		t.Helper()
-		if got := isPublicProvider(domain); got != want {
+		if got := IsPublicProvider(domain); got != want {
 			t.Errorf("%s: %v", domain, got)
 		}
 	}

@@ -1,9 +1,11 @@
 package mailflow
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"guichet/mailflow/ticket"
@@ -32,6 +34,10 @@ type notice struct {
 	quiet     bool     // agents know already
 	unproven  bool     // the actor has not proven more than a token: no words come back
 	silent    bool     // the actor is not answered at all
+	spared    string   // an address that gets no mail of this event
+	actor     string   // for the history, where another than the event's wrote
+	mailID    string   // likewise
+	step      string   // for the history: what the clock did
 }
 
 // args is what an outbox row keeps for composing, as JSON: ids and codes of
@@ -105,11 +111,12 @@ func (d *decision) apply(t ticket.Ticket, e ticket.Event, n notice) (applied, er
 
 // record writes the history and queues the mails of an event.
 func (d *decision) record(before ticket.State, t ticket.Ticket, e ticket.Event, n notice, effects []ticket.Effect) error {
-	err := d.tx.AddEvent(t.ID, store.HistoryEntry{At: d.tx.Now(), Actor: e.Actor, Role: e.Role, Event: e.Type,
-		From: before, To: t.State, MailID: d.mailID(), Reason: n.reason})
+	err := d.tx.AddEvent(t.ID, store.HistoryEntry{At: d.tx.Now(), Actor: cmp.Or(n.actor, e.Actor), Role: e.Role, Event: e.Type,
+		From: before, To: t.State, MailID: cmp.Or(n.mailID, d.mailID()), Reason: cmp.Or(n.reason, n.step)})
 	if err != nil {
 		return err
 	}
+	d.because("%s: %s", e.Type, changed(before, t.State))
 	for _, effect := range effects {
 		if effect == ticket.OpenLinked || effect.To == ticket.Agents && n.quiet {
 			continue
@@ -119,6 +126,13 @@ func (d *decision) record(before ticket.State, t ticket.Ticket, e ticket.Event, 
 		}
 	}
 	return nil
+}
+
+func changed(from, to ticket.State) string {
+	if from == to {
+		return "stays " + string(to)
+	}
+	return strings.TrimSpace(string(from) + " → " + string(to))
 }
 
 func (d *decision) mailID() string {
@@ -144,7 +158,13 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 	case effect.To == ticket.Agents:
 		priority = priorityLater
 	}
+	if len(to) > 0 {
+		d.because("%s to %d", effect.Mail, len(to))
+	}
 	for _, p := range to {
+		if p.Address == n.spared {
+			continue
+		}
 		own := a
 		if p.Address == e.Actor && e.Role != ticket.Agent && p.Role != ticket.Agent {
 			if n.silent {
@@ -166,7 +186,7 @@ func (d *decision) add(o store.Outbox) error {
 	if o.Due.IsZero() {
 		o.Due = d.tx.Now()
 	}
-	d.queued, o.Cause = true, d.d.ID
+	d.queued, o.Cause = true, cmp.Or(o.Cause, d.d.ID)
 	_, err := d.tx.AddOutbox(o)
 	return err
 }

@@ -70,12 +70,15 @@ func (d *decision) followUp(t thread, w writer, message int64) error {
 // those whom the rules name.
 func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n notice) (int64, error) {
 	e.Answerable = d.in.verdict.Answerable && w.level != Forged
-	if e.Answerable && n.stranger {
-		first, err := d.firstAnswer(w, customer)
+	if e.Answerable && w.level == Unproven {
+		first, named, err := d.firstAnswer(w, customer)
 		if err != nil {
 			return 0, err
 		}
 		e.Answerable = first
+		if !named {
+			n.spared = strings.ToLower(customer.Address)
+		}
 	}
 	desk := d.s.Desk(d.d.Desk)
 	t := ticket.Ticket{Desk: desk.Key, Subject: subjectFor(d.in.mail)}
@@ -83,7 +86,7 @@ func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n 
 	if err != nil {
 		return 0, &stopped{"apply", err.Error()}
 	}
-	if after.Number, err = d.number(desk); err != nil {
+	if after.Number, err = d.nextNumber(desk); err != nil {
 		return 0, err
 	}
 	if after.ID, err = d.tx.AddTicket(after, d.in.mail.MessageID); err != nil {
@@ -92,7 +95,7 @@ func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n 
 	if n.message, err = d.people(after.ID, w, customer); err != nil {
 		return 0, err
 	}
-	d.opened = true
+	d.opened, d.number = true, after.Number
 	if d.d.Reason == "" {
 		d.d.Reason = n.event
 	}
@@ -136,7 +139,11 @@ func (d *decision) roleOf(w writer) (ticket.Role, *rfc822.Address, error) {
 	var found []rfc822.Address
 	for _, a := range slices.Concat(d.in.mail.To, d.in.mail.Cc) {
 		for _, o := range orgs {
-			if slices.ContainsFunc(o.Contacts, func(c store.Contact) bool { return strings.EqualFold(c.Address, a.Address) }) {
+			i := slices.IndexFunc(o.Contacts, func(c store.Contact) bool { return strings.EqualFold(c.Address, a.Address) })
+			if i >= 0 {
+				if a.Name == "" {
+					a.Name = o.Contacts[i].Name
+				}
 				found = append(found, a)
 				break
 			}
@@ -148,9 +155,9 @@ func (d *decision) roleOf(w writer) (ticket.Role, *rfc822.Address, error) {
 	return ticket.Integrator, &found[0], nil
 }
 
-// number gives the next number of a desk. Desks with one pattern share one
+// nextNumber gives the next number of a desk. Desks with one pattern share one
 // counter, so that a number is unique over the gateway.
-func (d *decision) number(desk *Desk) (string, error) {
+func (d *decision) nextNumber(desk *Desk) (string, error) {
 	n, err := d.tx.NextNumber("number " + desk.Number)
 	return fmt.Sprintf(desk.Number, n), err
 }
@@ -174,10 +181,7 @@ func (d *decision) flood(w writer) (bool, error) {
 	d.d.Reason = fmt.Sprintf("more than %d new tickets of one subject in %s", floodTickets, floodPeriod)
 	d.because("%s: joins the first, unanswered", d.d.Reason)
 	w.role = ticket.Customer
-	if p, err := d.tx.PartyByAddress(begun.TicketID, w.address); err == nil {
-		w.party, w.role = &p, p.Role
-	}
-	id, err := d.keep(begun.TicketID, w, store.Public, d.in.mail.Text)
+	id, err := d.keep(begun.TicketID, w, store.Record, d.in.mail.Text)
 	if err != nil || count > floodTickets+1 {
 		return true, err
 	}
@@ -201,30 +205,37 @@ func (d *decision) toAgents(t ticket.Ticket, a args) error {
 }
 
 // core is a subject without what counts up in it.
-func core(subject string) string { return digits.ReplaceAllString(topic(subject), "") }
+func core(subject string) string {
+	return strings.TrimSpace(digits.ReplaceAllString(topic(subject), ""))
+}
 
-// firstAnswer says whether a stranger may get an answer now: one in 24 hours
+// firstAnswer says whether a stranger, and whether the customer whom he names,
+// may get an answer now: one in 24 hours
 // for each address and desk. Later mails of that time become tickets all the
 // same; one mail tells of them together when the time is over.
 //
 // The customer that an integrator names counts likewise: else a forger could
 // have us write to him as often as he invents integrators.
-func (d *decision) firstAnswer(w writer, customer *rfc822.Address) (bool, error) {
+func (d *decision) firstAnswer(w writer, customer *rfc822.Address) (first, named bool, err error) {
 	count, began, _, err := d.tx.Spend("first answer "+d.d.Desk+" "+w.address, firstAnswerPeriod, d.d.ID)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
+	named = true
 	if customer != nil {
-		named, _, _, err := d.tx.Spend("first answer "+d.d.Desk+" "+strings.ToLower(customer.Address), firstAnswerPeriod, d.d.ID)
-		if err != nil || named > 1 && count == 1 {
-			return false, err
+		n, _, _, err := d.tx.Spend("first answer "+d.d.Desk+" "+strings.ToLower(customer.Address), firstAnswerPeriod, d.d.ID)
+		if err != nil {
+			return false, false, err
+		}
+		if named = n == 1; !named {
+			d.because("no answer to %s: this address had one within 24 hours", customer.Address)
 		}
 	}
 	if count == 1 {
-		return true, nil
+		return true, named, nil
 	}
 	d.because("no answer: this address had one within 24 hours")
-	return false, d.alsoReceived(w, began.Add(firstAnswerPeriod))
+	return false, named, d.alsoReceived(w, began.Add(firstAnswerPeriod))
 }
 
 // linkTwins links the tickets of one mail to several desks.

@@ -50,7 +50,7 @@ func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
 	if err != nil {
 		return err
 	}
-	f.Log.Warn("held", KeyOutbox, dr.row.ID, KeyTicket, dr.row.TicketID, "reason", reason,
+	f.Log.Warn("held", KeyOutbox, dr.row.ID, KeyTicket, dr.ticket.Number, "reason", reason,
 		"do", fmt.Sprintf("guichet outbox release %d", dr.row.ID))
 	f.Count.HeldOut.Add(1)
 	f.Outgoing()
@@ -126,7 +126,7 @@ func (f *Flow) deadline(ctx context.Context, id int64) error {
 		if err := d.witness(id, &e); err != nil {
 			return err
 		}
-		_, err = d.apply(t, e, notice{event: "deadline"})
+		_, err = d.apply(t, e, notice{event: "deadline", step: string(t.Next)})
 		if _, refused := err.(ticket.Refused); refused {
 			return nil // a mail came in between
 		}

@@ -69,7 +69,7 @@ func (f *Flow) people(tx *store.Tx, in *incoming, t thread) (writer, error) {
 			return w, err
 		}
 		if mine && w.level == Unproven {
-			w.level, w.reason = OwnToken, "the address that the token was mailed to"
+			w.level, w.reason = OwnToken, "answered from the address that we wrote to"
 		}
 	}
 	if t.how == "" || w.agent != nil {
@@ -110,9 +110,12 @@ func (s *Settings) trusts(client string) bool {
 // domains. At a public mail provider only the address itself counts.
 func (s *Settings) isHouse(address string) bool {
 	_, domain, _ := cutLast(address)
+	if s.Route(address).Desk != nil {
+		return true
+	}
 	house := func(a string) bool {
 		_, d, _ := cutLast(a)
-		return a == address || d == domain && !isPublicProvider(domain)
+		return a == address || d == domain && !IsPublicProvider(domain)
 	}
 	return slices.ContainsFunc(s.Desks, func(d Desk) bool { return house(d.Address) }) ||
 		slices.ContainsFunc(s.Agents, func(a Agent) bool { return house(a.Address) })
@@ -172,6 +175,7 @@ func (f *Flow) placeByToken(tx *store.Tx, w *writer, t thread, self store.Party,
 		return err
 	}
 	w.waits = "another address than the one that was written to"
+	w.role = ticket.Follower
 	return nil
 }
 
@@ -191,7 +195,7 @@ func (f *Flow) isPerson(tx *store.Tx, address string, p *store.Party) (bool, err
 func (f *Flow) colleagues(tx *store.Tx, a, b string) (bool, error) {
 	_, da, _ := cutLast(a)
 	_, db, _ := cutLast(b)
-	if da == db && da != "" && !isPublicProvider(da) {
+	if da == db && da != "" && !IsPublicProvider(da) {
 		return true, nil
 	}
 	oa, err := tx.OrganisationOf(a)
@@ -210,9 +214,9 @@ func (s *Settings) strangersAmong(list []rfc822.Address) []rfc822.Address {
 	})
 }
 
-// isPublicProvider says that a domain gives mailboxes to anybody, so that two
+// IsPublicProvider says that a domain gives mailboxes to anybody, so that two
 // of its addresses have nothing in common.
-func isPublicProvider(domain string) bool {
+func IsPublicProvider(domain string) bool {
 	if slices.Contains(publicProviders, domain) {
 		return true
 	}

@@ -21,7 +21,7 @@ func meaning(text, name string, state ticket.State, asked bool) ticket.EventType
 	settled := state == ticket.Resolved || state == ticket.Closed
 	refuses, approves := notSolved, slices.Concat(solved, works)
 	if asked {
-		refuses, approves = slices.Concat(refuses, no), slices.Concat(approves, yes)
+		refuses, approves = slices.Concat(refuses, no), slices.Concat(approves, yes, nods)
 	}
 	switch {
 	case strings.ContainsAny(text, "?¿？؟"):
@@ -37,6 +37,8 @@ func meaning(text, name string, state ticket.State, asked bool) ticket.EventType
 		return ticket.Approve
 	case !settled && composed(said, solved):
 		return ticket.Withdraw
+	case settled && composed(said, nods):
+		return ticket.Thanked
 	}
 	return ticket.Answered
 }
@@ -137,6 +139,8 @@ var works = []string{
 var (
 	yes = []string{"oui", "je confirme", "yes", "i confirm", "confirmed", "ja", "sí", "confirmo"}
 	no  = []string{"non", "no", "nein"}
+	// nods approve only where they answer the question; else they are thanks.
+	nods = []string{"ok", "okay", "d'accord", "entendu", "bien reçu", "noted", "in ordnung", "vale", "de acuerdo"}
 )
 
 // notSolved says that the problem is still there.

@@ -94,7 +94,7 @@ var honest = []string{
 	"cela fonctionne moins bien", "je ne confirme pas", "Ja, aber nur langsam", "es geht so", "es funktioniert nur manchmal",
 	"das Problem ist nicht ganz gelöst", "noch nicht", "sí, pero no siempre", "ya funciona a veces", "no sé",
 	"no, it works", "no solved", "yes no", "thanks, but no", "I approve of nothing", "it is resolved that we leave you",
-	"ok", "resolved: the ticket of Bob, not mine", "merci de me rappeler", "thanks for nothing, it is broken again",
+	"resolved: the ticket of Bob, not mine", "merci de me rappeler", "thanks for nothing, it is broken again",
 	"Danke, aber der Fehler ist wieder da", "it works\nit stopped again", "Best regards to Bob, who says it works",
 }
 

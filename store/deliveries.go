@@ -279,3 +279,10 @@ func (tx *Tx) WaitingDeliveries() ([]Delivery, error) {
 	return tx.deliveries(`SELECT ` + deliveryColumns + ` FROM delivery WHERE message_id IN
 		(SELECT id FROM message WHERE visibility = 'waiting') ORDER BY id`)
 }
+
+// HeldNow counts what is held, set aside or waits for an agent, up to limit.
+func (tx *Tx) HeldNow(limit int) (n int, err error) {
+	err = tx.row(`SELECT count(*) FROM (SELECT 1 FROM delivery WHERE state IN ('held', 'set-aside')
+		UNION ALL SELECT 1 FROM message WHERE visibility = 'waiting' LIMIT ?) AS h`, limit).Scan(&n)
+	return n, err
+}

@@ -102,6 +102,7 @@ func testDeliveryLists(t *testing.T, c *steps, a, b *store.DB) {
 	list("of a ticket", []int64{shown, waits}, func(tx *store.Tx) ([]store.Delivery, error) { return tx.DeliveriesOfTicket(tk) })
 	same(t, "tickets of a raw mail", ask(t, a, (*store.Tx).TicketsOfRaw, raw), []int64{tk, other})
 
+	do(t, a, func(tx *store.Tx) error { _, err := tx.Exec(`UPDATE delivery SET attempts = 4`); return err })
 	retry := func(tx *store.Tx, id int64) (bool, error) { return tx.RetryDelivery(id, "by hand") }
 	same(t, "what is done or new is not retried", fmt.Sprint(ask(t, a, retry, shown), ask(t, a, retry, fresh)), "false false")
 	same(t, "what is held or set aside is", fmt.Sprint(ask(t, a, retry, held), ask(t, a, retry, aside)), "true true")

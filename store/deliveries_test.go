@@ -95,8 +95,8 @@ func testSuspects(t *testing.T, c *steps, a, b *store.DB) {
 	c.add(9 * time.Second)
 	same(t, "retried in time", retry(b), false)
 	renew(a)
-	renew(b) // not its own
 	c.add(9 * time.Second)
+	renew(b) // not its own
 	same(t, "renewed", suspects(t, b), "[]")
 	c.add(time.Second)
 	same(t, "run out", suspects(t, b), []int64{id})
@@ -158,7 +158,7 @@ func testClaimsCollide(t *testing.T, c *steps, a, b *store.DB) {
 	for i := range 8 {
 		db := []*store.DB{a, b}[i%2]
 		wg.Go(func() {
-			for {
+			for range total {
 				var got []store.Delivery
 				err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
 					got, err = tx.ClaimDeliveries(7, time.Minute)

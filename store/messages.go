@@ -97,6 +97,22 @@ func (tx *Tx) MessageByID(id int64) (Message, error) {
 	return scanMessage(tx.row(`SELECT `+messageColumns+` FROM message WHERE id = ?`, id))
 }
 
+// OpenedBy is the role of a ticket's first writer; "" if nobody wrote.
+func (tx *Tx) OpenedBy(ticketID int64) (role ticket.Role, err error) {
+	err = tx.row(`SELECT role FROM message WHERE ticket_id = ? ORDER BY id LIMIT 1`, ticketID).Scan(&role)
+	if err == sql.ErrNoRows {
+		return "", nil
+	}
+	return role, err
+}
+
+// LinkedTickets lists the numbers of the tickets that a ticket is linked
+// with.
+func (tx *Tx) LinkedTickets(ticketID int64) ([]string, error) {
+	return tx.strings(`SELECT coalesce(t.number, '') FROM ticket_link AS l JOIN ticket AS t ON t.id = l.other_id
+		WHERE l.ticket_id = ? ORDER BY t.id`, ticketID)
+}
+
 // Messages lists a ticket's messages, oldest first.
 func (tx *Tx) Messages(ticketID int64) ([]Message, error) {
 	rows, err := tx.query(`SELECT `+messageColumns+` FROM message WHERE ticket_id = ? ORDER BY id`, ticketID)
@@ -166,6 +182,21 @@ func (tx *Tx) LastAnswer(ticketID int64) (time.Time, error) {
 func (tx *Tx) ShowMessage(id int64, v Visibility, party int, role ticket.Role) error {
 	_, err := tx.exec(`UPDATE message SET visibility = ?, party = ?, role = ? WHERE id = ?`, string(v), party, string(role), id)
 	return err
+}
+
+// DropMessage forgets a message, not its mail: it is about to be posted anew.
+func (tx *Tx) DropMessage(id int64) error {
+	for _, q := range []string{
+		`DELETE FROM part WHERE message_id = ?`,
+		`DELETE FROM anchor WHERE message_id = ?`,
+		`UPDATE delivery SET message_id = NULL WHERE message_id = ?`,
+		`DELETE FROM message WHERE id = ?`,
+	} {
+		if _, err := tx.exec(q, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // MoveMessage gives a message, with the anchors that it bears, to another

@@ -91,6 +91,7 @@ func testFinishedRows(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "deferred", back(1, "451 later"), "451 later")
 	same(t, "tried without a word", back(2, ""), "")
 	same(t, "tries", o.Tries, 2)
+	back(3, "451 again")
 	o.Reply, o.Due = "", time.Time{}
 	same(t, "sent", finish(t, a, o, store.Sent), true)
 	same(t, "said nothing", row(t, a, id).Reply, "")

@@ -15,7 +15,8 @@ type Mail struct {
 	URL     string // the ticket's page, or the form of a form-link
 	State   ticket.State
 	Closed  ticket.Reason
-	Name    string // the reader's; "" if unknown
+	Name    string      // the reader's; "" if unknown
+	Role    ticket.Role // of the reader: a follower confirms nothing
 	// Stranger marks the first answer to somebody who has proven nothing:
 	// nothing of the sender's own may stand in it, neither subject nor text,
 	// name or file name, or the gateway mails anybody's words to anybody.

@@ -13,7 +13,7 @@ func TestSay(t *testing.T) {
 		}
 	}
 	check("it shows words of a note", "il montre des mots d’une note interne")
-	check("unproven, found by the number in the subject", "non prouvé, trouvé par le numéro dans l’objet")
+	check("unproven, found by the number in the subject", "non vérifié, trouvé par le numéro dans l’objet")
 	check("forged: our own domain without proof", "falsifié : notre propre domaine, sans preuve")
 	check(`no agent "nobody" works on this desk`, `aucun agent "nobody" ne travaille à ce guichet`)
 	check("550 5.1.1 No such user: nobody", "550 5.1.1 No such user: nobody")

@@ -100,7 +100,7 @@ var english = vocabulary{
 		"waiting": "waits for your decision", "unproven-number": "waits: by number, sender unproven",
 		"approved": "solution confirmed", "refused": "not solved", "withdrawn": "withdrawn",
 		"reopened": "reopened", "closed": "closed", "undeliverable": "not delivered",
-		"automatic": "automatic answer, nothing changed", "names-other": "names another ticket",
+		"automatic": "automatic answer, nothing changed", "names-other": "names",
 		"new-topic": "new topic, came in on another ticket's address", "thanks": "thanks, nothing changed",
 		"form": "form submitted", "deadline": "deadline", "silent": "no confirmation, no answer", "loop": "mail loop stopped",
 	},

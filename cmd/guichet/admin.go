@@ -116,6 +116,7 @@ func (g *gateway) metrics() *prometheus.Registry {
 	gauge("outbox_queued", "Mails that wait to be sent, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).OutboxDepth)) })
 	gauge("outbox_busy", "Mails that are due or being sent, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).OutboxBusy)) })
 	gauge("unprocessed", "Mails taken and not decided on, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).Unprocessed)) })
+	gauge("held", "Mails held, set aside or waiting now, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).HeldNow)) })
 	gauge("wal_bytes", "Size of SQLite's write-ahead log.", g.db.WALSize)
 	gauge("connections", "Open mail connections.", func() (n int64) {
 		for _, s := range g.servers {

@@ -73,8 +73,10 @@ var problemCases = []struct {
 	{"number: SAL-%06d", "number: SAL-%06d\n    reply: \"support-{token}@desk.example\"", []string{`c.yaml:17: desks.sales.reply: answers would go to addresses of desk support, support@desk.example; use an address of this desk`}},
 	{"support@desk.example", strings.Repeat("a", 32) + "@desk.example", []string{
 		`c.yaml:12: desks.support.address: ` + strings.Repeat("a", 32) + `+{token}@desk.example has 65 octets before the @ once the token of 32 is in, and mail servers take 64; shorten it or set reply`}},
-	{"number: SAL-%06d", "number: SAL-%06d\n    reply: \"" + strings.Repeat("a", 33) + "{token}@desk.example\"", []string{
-		`c.yaml:17: desks.sales.reply: ` + strings.Repeat("a", 33) + `{token}@desk.example has 65 octets before the @ once the token of 32 is in, and mail servers take 64; shorten it`}},
+	{"number: SAL-%06d", "number: SAL-%06d\n    reply: \"" + strings.Repeat("a", 32) + "-{token}@desk.example\"", []string{
+		`c.yaml:17: desks.sales.reply: ` + strings.Repeat("a", 32) + `-{token}@desk.example has 65 octets before the @ once the token of 32 is in, and mail servers take 64; shorten it`}},
+	{"number: SAL-%06d", "number: SAL-%06d\n    reply: \"sales_{token}@desk.example\"", []string{
+		`c.yaml:17: desks.sales.reply: "sales_{token}@desk.example": {token} must stand between +, -, . or =, or at an end, such as support+{token}@desk.example`}},
 	{"number: SAL-%06d", "number: SAL", []string{`c.yaml:16: desks.sales.number: "SAL" is no number pattern; write %d or %06d once between letters, digits and -_./, such as INC-%06d`}},
 	{"number: SAL-%06d", "number: INC-%d", []string{`c.yaml:16: desks.sales.number: desk support could give the number INC-111111 too; choose another prefix`}},
 	{"number: SAL-%06d", "time_zone: Paris\n    language: de\n    approval: maybe\n    intake: form\n    accent: blue\n    validation: perhaps\n    name: {de: Hilfe}", []string{

@@ -93,6 +93,12 @@ func (c *checker) checkReplyPattern(key, reply string) {
 		c.bad(key, "%q is no pattern; write an address with {token} once before the @, such as support+{token}@desk.example, or off", reply)
 		return
 	}
+	before, after, _ := strings.Cut(reply, placeholder)
+	if before != "" && !strings.ContainsAny(before[len(before)-1:], "+-.=") || !strings.ContainsAny(after[:1], "@+-.=") {
+		// Only so can a token be told from the words around it, wherever it turns up.
+		c.bad(key, "%q: {token} must stand between +, -, . or =, or at an end, such as support+{token}@desk.example", reply)
+		return
+	}
 	c.checkLocal(key, reply, "shorten it")
 }
 

@@ -40,7 +40,7 @@ func newHeld(e *env) *cobra.Command {
 func stoppedOnly(ok bool, err error) func(int64) error {
 	return func(id int64) error {
 		if err == nil && !ok {
-			return refuse("mail %d is neither held nor set aside", id)
+			return refuse("mail %d is neither held nor set aside; what waits is for an agent to accept, or yours to discard", id)
 		}
 		return err
 	}
@@ -161,7 +161,7 @@ func (e *env) why(ctx context.Context, what string) error {
 		return err
 	}
 	if len(rows) == 0 {
-		return refuse("no mail %s", what)
+		return refuse("no ticket and no mail %s", what)
 	}
 	for _, r := range rows {
 		if e.json {

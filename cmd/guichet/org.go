@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"guichet/mailflow"
+	"guichet/mailflow/ticket"
 	"guichet/store"
 )
 
@@ -76,7 +78,6 @@ func (e *env) orgImport(ctx context.Context, file string) error {
 
 func readCSV(file string, r io.Reader) ([][]string, error) {
 	c := csv.NewReader(r)
-	c.FieldsPerRecord = 6
 	c.TrimLeadingSpace = true
 	lines, err := c.ReadAll()
 	if err != nil {
@@ -104,6 +105,9 @@ func saveOrganisation(tx *store.Tx, line []string) error {
 		if strings.Contains(d, "@") || !strings.Contains(d, ".") {
 			return fmt.Errorf("%q is no domain", d)
 		}
+		if mailflow.IsPublicProvider(strings.ToLower(d)) {
+			return fmt.Errorf("%s gives mailboxes to anybody: all of them would be of this organisation; name its people as contacts", d)
+		}
 	}
 	if err := checkLanguage(o.Language); err != nil {
 		return err
@@ -124,6 +128,11 @@ func saveContact(tx *store.Tx, line []string) error {
 	c := store.Contact{Address: a.Address, Name: line[2], Phone: line[3], Role: line[4], Language: strings.ToLower(line[5])}
 	if err := checkLanguage(c.Language); err != nil {
 		return err
+	}
+	switch ticket.Role(c.Role) {
+	case "", ticket.Customer, ticket.Integrator, ticket.Follower:
+	default:
+		return fmt.Errorf("role %q is none; write customer, integrator, follower or nothing", c.Role)
 	}
 	return tx.SaveContact(line[0], c)
 }

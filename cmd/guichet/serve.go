@@ -185,7 +185,27 @@ func (g *gateway) reload() {
 		g.log.Error("reload refused, the old configuration stays", "err", err)
 		return
 	}
+	if waits := needRestart(g.cfg, cfg); len(waits) > 0 {
+		g.log.Warn("reloaded in part: these keys wait for a restart", "keys", strings.Join(waits, ", "))
+	}
 	g.log.Info("reloaded", "desks", len(cfg.Desks), "agents", len(cfg.Agents))
+}
+
+// needRestart names the keys whose change a reload does not take.
+func needRestart(was, now *Config) (keys []string) {
+	for _, k := range []struct {
+		name    string
+		changed bool
+	}{
+		{"hostname", was.Hostname != now.Hostname}, {"database", was.Database != now.Database},
+		{"secret_file", was.SecretFile != now.SecretFile}, {"smtp", was.SMTP != now.SMTP}, {"lmtp", was.LMTP != now.LMTP},
+		{"web.listen", was.Web.Listen != now.Web.Listen}, {"admin", was.Admin != now.Admin}, {"relay", was.Relay != now.Relay},
+	} {
+		if k.changed {
+			keys = append(keys, k.name)
+		}
+	}
+	return keys
 }
 
 // run works until a signal, a failed store or a failed listener.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,10 +58,18 @@ func rowOf(t ticket.Ticket, parties []store.Party) ticketRow {
 		first(ticket.Integrator), text(t.Assignee), stamp(t.Created), stamp(t.Updated), stamp(t.Deadline), text(t.Next)}
 }
 
+var states = []ticket.State{ticket.AwaitingForm, ticket.New, ticket.Open, ticket.Pending, ticket.Frozen, ticket.Resolved, ticket.Closed}
+
 // ticketList reads in pages: one long read would hold the database's log.
 func (e *env) ticketList(ctx context.Context, desk string, state ticket.State) error {
 	var table [][]any
-	err := e.withStore(ctx, func(_ *Config, db *store.DB) error {
+	if state != "" && !slices.Contains(states, state) {
+		return usageError("--state %s is none; there are %v", state, states)
+	}
+	err := e.withStore(ctx, func(cfg *Config, db *store.DB) error {
+		if desk != "" && cfg.Settings().Desk(desk) == nil {
+			return refuse("no desk %s is configured", desk)
+		}
 		for after := int64(0); ; {
 			var rows []ticketRow
 			err := db.View(ctx, func(tx *store.Tx) error {
@@ -114,10 +123,11 @@ type shown struct {
 	ticketRow
 	Messages []messageRow `json:"messages"`
 	Parties  []partyRow   `json:"parties"`
+	Links    []string     `json:"links"`
 }
 
 func (e *env) ticketShow(ctx context.Context, number string) error {
-	s := shown{Messages: []messageRow{}, Parties: []partyRow{}}
+	s := shown{Messages: []messageRow{}, Parties: []partyRow{}, Links: []string{}}
 	err := e.withStore(ctx, func(_ *Config, db *store.DB) error {
 		var messages []store.Message
 		err := db.View(ctx, func(tx *store.Tx) error {
@@ -133,6 +143,11 @@ func (e *env) ticketShow(ctx context.Context, number string) error {
 				s.Parties = append(s.Parties, partyRow{p.Address, string(p.Role), p.Reachable})
 			}
 			s.ticketRow = rowOf(t, parties)
+			links, err := tx.LinkedTickets(t.ID)
+			if err != nil {
+				return err
+			}
+			s.Links = append(s.Links, links...)
 			messages, err = tx.Messages(t.ID)
 			return err
 		})
@@ -172,7 +187,7 @@ func (s *shown) add(ctx context.Context, db *store.DB, m store.Message) error {
 	if visibility == store.Record || visibility == store.HeldVis {
 		visibility = store.NoteVis // the contract knows three: both are for agents
 	}
-	s.Messages = append(s.Messages, messageRow{stamp(m.At), m.Address, string(m.Role), string(visibility), m.Proof, text(m.MailID), whole})
+	s.Messages = append(s.Messages, messageRow{stamp(m.At), text(m.Address), string(m.Role), string(visibility), m.Proof, text(m.MailID), whole})
 	return nil
 }
 
@@ -184,6 +199,9 @@ func (s *shown) print(e *env) {
 			reach = ", cannot be reached"
 		}
 		fmt.Fprintf(e.stdout, "%s (%s%s)\n", p.Address, p.Role, reach)
+	}
+	if len(s.Links) > 0 {
+		fmt.Fprintf(e.stdout, "linked with %s\n", strings.Join(s.Links, ", "))
 	}
 	for _, m := range s.Messages {
 		fmt.Fprintf(e.stdout, "\n-- %v  %v (%v, %v)", m.At, m.From, m.Role, m.Proof)

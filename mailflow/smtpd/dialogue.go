@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -288,11 +289,23 @@ func (d *dialogue) Write(p []byte) (int, error) {
 	if len(p) > 3 && p[0] == '5' && p[3] == ' ' {
 		d.errors++
 	}
-	n, err := d.Conn.Write(p)
-	if err != nil {
+	if _, err := d.Conn.Write(plainly(p)); err != nil {
 		d.hangUp(err) // go-smtp does not look at it
+		return 0, err
 	}
-	return n, err
+	return len(p), nil
+}
+
+// plainly puts a plain answer with the right enhanced code (RFC 3463 §3.2) in
+// the place of go-smtp's jokes, which cannot be set.
+func plainly(p []byte) []byte {
+	switch {
+	case bytes.HasPrefix(p, []byte("250 2.0.0 Roger, ")):
+		return []byte("250 2.1.0 Sender ok\r\n")
+	case bytes.HasPrefix(p, []byte("250 2.0.0 I'll make sure ")):
+		return []byte("250 2.1.5 Recipient ok\r\n")
+	}
+	return p
 }
 
 // Close is called by go-smtp, when the session has ended.

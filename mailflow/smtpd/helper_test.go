@@ -277,9 +277,9 @@ const toData = `
 	-> EHLO client.example
 	<- 250
 	-> MAIL FROM:<a@client.example>
-	<- 250 2.0.0
+	<- 250 2.1.0 Sender ok
 	-> RCPT TO:<support@desk.example>
-	<- 250 2.0.0
+	<- 250 2.1.5 Recipient ok
 	-> DATA
 	<- 354
 `

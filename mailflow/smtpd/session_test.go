@@ -120,7 +120,7 @@ func TestTrapBarePostmaster(t *testing.T) {
 			-> MAIL FROM:<a@b.example>
 			<- 250
 			-> ` + line + `
-			<- 250 2.0.0
+			<- 250 2.1.5
 			-> RCPT TO:<postmaster@desk.example>
 			<- 250
 			-> DATA

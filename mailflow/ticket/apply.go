@@ -35,6 +35,13 @@ func Apply(t Ticket, e Event, p Policy, now time.Time) (Ticket, []Effect, error)
 	return c.Ticket, c.effects, nil
 }
 
+// Meant is what an event of a party amounts to: an approval, a refusal or a
+// withdrawal that its writer may not give is an ordinary answer.
+func Meant(t Ticket, e Event, p Policy) EventType {
+	c := change{Ticket: t, e: e, p: p}
+	return c.meant()
+}
+
 // change is one application of an event.
 type change struct {
 	Ticket
