@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -345,26 +344,6 @@ func (d *decision) asked(row int64) (bool, error) {
 	return o.Kind == ticket.ClosureRequest || o.Kind == ticket.ClosureReminder || o.Kind == ticket.AutoCloseWarning, nil
 }
 
-// withoutSecrets takes our own links and token addresses out of words that
-// others will read: each belongs to the one person it was mailed to.
-func (f *Flow) withoutSecrets(words string) string {
-	s := f.Settings.Load()
-	words = pageLink.ReplaceAllStringFunc(words, func(link string) string {
-		if strings.HasPrefix(strings.ToLower(link), strings.ToLower(s.BaseURL)+"/t/") {
-			return s.BaseURL + "/"
-		}
-		return link
-	})
-	return tokenLike.ReplaceAllStringFunc(words, func(run string) string {
-		if _, err := f.Keys.Verify(run); err == nil {
-			return "…"
-		}
-		return run
-	})
-}
-
-var pageLink = regexp.MustCompile(`(?i)https?://[^\s<>"']+/t/[0-9a-f]{40}[^\s<>"']*`)
-
 // addressed are those who have the mail already.
 func (d *decision) addressed() []string { return d.in.people() }
 
@@ -379,60 +358,4 @@ func (in *incoming) people() []string {
 		}
 	}
 	return out
-}
-
-// keep stores the mail as a message of a ticket, with its anchors.
-func (d *decision) keep(ticketID int64, w writer, v store.Visibility, words string) (int64, error) {
-	m := store.Message{TicketID: ticketID, DeliveryID: d.d.ID, RawID: d.d.RawID, At: d.d.Received, Address: w.address,
-		Name: w.name, Party: -1, Role: w.role, Visibility: v, Proof: string(w.level), Reason: w.reason,
-		MailID: d.in.mail.MessageID, People: d.in.people(), Words: words}
-	if w.party != nil {
-		m.Party = w.party.Ordinal
-	}
-	var parts []store.Part
-	for _, p := range d.in.mail.Parts {
-		parts = append(parts, store.Part{Path: p.Path, Name: p.Filename, ContentType: p.ContentType, Encoding: p.Encoding,
-			ContentID: p.ContentID, Inline: p.Inline, Offset: p.Offset, Length: p.Length, Size: p.Size})
-	}
-	id, err := d.tx.AddMessage(m, parts)
-	if err != nil {
-		return 0, err
-	}
-	d.d.TicketID, d.d.MessageID = ticketID, id
-	return id, d.anchor(ticketID, id)
-}
-
-// anchor ties the mail's own id and all that it refers to to the ticket, so
-// that an answer which overtakes its question is joined. Ids of ours are not
-// kept: their token says more.
-func (d *decision) anchor(ticketID, message int64) error {
-	if err := d.tx.AddAnchor(ticketID, message, d.in.mail.MessageID, true); err != nil {
-		return err
-	}
-	for _, id := range d.in.answered() {
-		if _, ours := d.f.ownID(id); ours {
-			continue
-		}
-		if err := d.tx.AddAnchor(ticketID, message, id, false); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addCopied makes followers of those in To and Cc, if the writer is proven:
-// otherwise a forged copy line would open the ticket to anybody.
-func (d *decision) addCopied(ticketID int64, w writer) error {
-	if w.level != Proven {
-		return nil
-	}
-	since := d.d.MessageID
-	for _, a := range d.s.strangersAmong(slices.Concat(d.in.mail.To, d.in.mail.Cc)) {
-		_, err := d.tx.AddParty(store.Party{TicketID: ticketID, Role: ticket.Follower, Address: strings.ToLower(a.Address),
-			Name: a.Name, AddedBy: w.address, Since: since})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,14 +1,20 @@
-// Package mailflow is the way of one mail through the gateway. Each stage is
-// one file, in this order:
+// Package mailflow is the way of one mail through the gateway. The stages, in
+// this order, are
 //
 //	receive   bytes and envelope are committed, then 250 is said
+//	read      the bytes become a mail (package rfc822 does it)
 //	classify  did a person write it, and may it be answered automatically
 //	thread    which ticket, by which proof, or a new one
 //	people    who wrote, in which role, and how far the sender is proven
-//	command   what an agent's first lines ask for
+//	decide    the one transaction in which the rules of package ticket are
+//	          applied: open (a new ticket), words (what a party's text plainly
+//	          says), keep (a mail as a message), command and agent (what an agent asks for), confirm (an
+//	          agent who was not proven), bounce (reports on our own mails)
 //	notify    what the rules decided becomes outbox rows
-//	compose   an outbox row becomes a finished mail
+//	compose   a row becomes a finished mail, searched for what must not leave
+//	outcome   what became of a mail, and what follows from it
 //	deadline  what is due without any mail
 //
-// Reading the bytes is package rfc822's, the rules are package ticket's.
+// process runs read to decide, each delivery once; byhand is what an operator
+// does.
 package mailflow

@@ -206,7 +206,7 @@ func (f *Flow) colleagues(tx *store.Tx, a, b string) (bool, error) {
 	return ob != nil && ob.ID == oa.ID, err
 }
 
-// deskSide removes our own addresses and those of agents from a list.
+// strangersAmong removes our own addresses and those of agents from a list.
 func (s *Settings) strangersAmong(list []rfc822.Address) []rfc822.Address {
 	return slices.DeleteFunc(slices.Clone(list), func(a rfc822.Address) bool {
 		address := strings.ToLower(a.Address)
