@@ -17,7 +17,7 @@ import (
 )
 
 func TestFilesAreDownloads(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 		s := newSite(t, d)
 		tk, anna := s.open("support", "anna@customer.example", "Router")
 		files := []attached{

@@ -28,7 +28,7 @@ func links(page string) (list []string) {
 }
 
 func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 		s := newSite(t, d)
 		ticketA, anna := s.open("support", "anna@customer.example", "Router")
 		ticketB, bert := s.open("sales", "bert@customer.example", "Invoice")
@@ -60,7 +60,7 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 }
 
 func TestWhatAPartySees(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 		s := newSite(t, d)
 		tk, anna := s.open("support", "anna@customer.example", "Router")
 		agent := s.join(tk, ticket.Agent, "agent@desk.example", 0)
@@ -131,7 +131,7 @@ func TestHome(t *testing.T) {
 }
 
 func TestMergedAndClosed(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 		s := newSite(t, d)
 		lives, _ := s.open("sales", "bert@customer.example", "Line down")
 		both := s.join(lives, ticket.Follower, "anna@customer.example", 0)

@@ -127,6 +127,8 @@ var hot = map[string]func(*store.Tx) error{
 // wanted are steps that a plan must have: without them it reads, with an
 // index, what is not due.
 var wanted = map[string][]string{
+	"SameContent":        {"delivery_content (content_hash=?"},
+	"SameMail":           {"delivery_copy (copy_hash=?"},
 	"LeaseOutbox":        {"outbox_due (priority=? AND due<?)", "outbox_lane (lane=? AND id<?)"},
 	"NextOutbox":         {"outbox_due (priority=?)"},
 	"OutboxBusy":         {"outbox_due (priority=? AND due<?)"},

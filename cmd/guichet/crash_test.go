@@ -14,7 +14,7 @@ import (
 // window between the relay's 250 and our record, again with the same
 // Message-ID.
 func TestFaultKilled(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 		t.Parallel()
 		g := startGateway(t, d.URL)
 		rounds := 6

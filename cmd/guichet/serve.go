@@ -62,12 +62,16 @@ type gateway struct {
 	stops []func(context.Context) // in the order of the opening
 	wg    sync.WaitGroup
 	fail  chan error
+	hup   chan os.Signal
 }
 
 func (e *env) serve(ctx context.Context) error {
 	cfg, warnings, err := loadConfig(e.configFile)
-	g := &gateway{env: e, cfg: cfg, fail: make(chan error, 16)}
+	g := &gateway{env: e, cfg: cfg, fail: make(chan error, 16), hup: make(chan os.Signal, 1)}
 	g.log = slog.New(slog.NewTextHandler(e.stderr, nil))
+	// From the start: unheard, a SIGHUP ends the process.
+	signal.Notify(g.hup, syscall.SIGHUP)
+	defer signal.Stop(g.hup)
 	if err != nil {
 		return err
 	}
@@ -220,13 +224,10 @@ func (g *gateway) run(ctx context.Context) error {
 		})
 	}
 	g.ready.Store(true)
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	var err error
 	for done := false; !done; {
 		select {
-		case <-hup:
+		case <-g.hup:
 			g.reload()
 		case <-ctx.Done():
 			done = true

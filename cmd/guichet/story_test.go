@@ -30,7 +30,7 @@ func TestE2EStories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+			storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 				t.Parallel()
 				playStory(t, d.URL, string(text))
 			})

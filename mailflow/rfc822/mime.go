@@ -16,7 +16,7 @@ const (
 	maxParts = 500
 	// maxGuesses is how often a mail's missing boundary is looked for; each
 	// time may read the mail once more.
-	maxGuesses = 2
+	maxGuesses = 1
 )
 
 // entity is a node of the tree: a multipart with kids, or a leaf.

@@ -30,6 +30,15 @@ func Each(t *testing.T, fn func(t *testing.T, d *Database)) {
 	t.Run("postgres", func(t *testing.T) { fn(t, Postgres(t)) })
 }
 
+// Slow is Each for tests of whole mails: with -short, which the race detector
+// runs with, on SQLite alone. What races there races on both.
+func Slow(t *testing.T, fn func(t *testing.T, d *Database)) {
+	t.Run("sqlite", func(t *testing.T) { fn(t, SQLite(t)) })
+	if !testing.Short() {
+		t.Run("postgres", func(t *testing.T) { fn(t, Postgres(t)) })
+	}
+}
+
 // SQLite returns a database in a temporary directory.
 func SQLite(t testing.TB) *Database {
 	return &Database{Engine: "sqlite", URL: "sqlite:" + filepath.Join(t.TempDir(), "guichet.db"), t: t}
