@@ -118,7 +118,6 @@ var hot = map[string]func(*store.Tx) error{
 		return err
 	},
 	"DueTickets":     func(tx *store.Tx) error { _, err := tx.DueTickets(100); return err },
-	"NextDeadline":   func(tx *store.Tx) error { _, err := tx.NextDeadline(); return err },
 	"TicketByNumber": func(tx *store.Tx) error { _, err := tx.TicketByNumber("inc-000005"); return err },
 	"TicketPage":     func(tx *store.Tx) error { _, err := tx.TicketPage("", "", 5, 100); return err },
 	"OutboxPage":     func(tx *store.Tx) error { _, err := tx.OutboxPage("", 5, 100); return err },

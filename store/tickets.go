@@ -101,14 +101,6 @@ func (tx *Tx) PutOff(id int64, to time.Time) error {
 	return err
 }
 
-// NextDeadline is the earliest deadline of all tickets whose clock is not
-// stopped by a mail that waits for an agent; zero if there is none.
-func (tx *Tx) NextDeadline() (time.Time, error) {
-	var at micros
-	err := tx.row(`SELECT min(deadline) FROM ticket WHERE deadline IS NOT NULL AND waiting = 0`).Scan(&at)
-	return at.Time(), err
-}
-
 // NextNumber counts one further on the named counter, from 1.
 func (tx *Tx) NextNumber(name string) (n int64, err error) {
 	err = tx.row(`INSERT INTO counter (name, value) VALUES (?, 1)
