@@ -33,6 +33,9 @@ type addressLexer struct {
 // parseAddresses reads the addresses of a field. Entries without an address
 // have a Name only; a group gives its members.
 func parseAddresses(s string) (list []Address, over bool) {
+	if list, ok := strictAddresses(s); ok {
+		return list, false
+	}
 	l := addressLexer{s: s}
 	words := newWordScanner(s)
 	for l.i < len(s) && !l.over {

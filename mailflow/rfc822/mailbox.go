@@ -87,8 +87,11 @@ func cleanAddress(s string) string {
 
 // displayName decodes a name. One that looks like an address other than the
 // real one is dropped: `"ceo@corp" <x@evil>` is to show x@evil.
-func displayName(s, addr string) string {
-	name := cleanName(decodeWords(s))
+func displayName(s, addr string) string { return shownName(decodeWords(s), addr) }
+
+// shownName cleans a decoded name.
+func shownName(name, addr string) string {
+	name = cleanName(name)
 	name = strings.Join(strings.Fields(name), " ")
 	if n := len(name); n > 2 && (name[0] == '\'' && name[n-1] == '\'' || name[0] == '"' && name[n-1] == '"') {
 		name = strings.TrimSpace(name[1 : n-1])
