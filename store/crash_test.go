@@ -186,7 +186,7 @@ func checkIntegrity(t *testing.T, db *store.DB) {
 func TestFsyncFails(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		t.Skip("needs strace to make fsync fail")
+		t.Fatal("no strace to make fsync fail: apt-get install strace")
 	}
 	d := storetest.SQLite(t)
 	newTable(t, d).Close()
