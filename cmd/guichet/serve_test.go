@@ -103,14 +103,18 @@ func TestKeyGone(t *testing.T) {
 // TestHealth: the admin listener tells whether mail is taken.
 func TestHealth(t *testing.T) {
 	g := startGateway(t, storetest.SQLite(t).URL)
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/outbox": 404} {
+	get := func(path string) int {
 		resp, err := http.Get("http://" + g.addr["admin"] + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("GET %s: %d, want %d", path, resp.StatusCode, want)
+		return resp.StatusCode
+	}
+	g.until("readiness, a moment after the last listener's line", func() bool { return get("/readyz") == 200 })
+	for path, want := range map[string]int{"/healthz": 200, "/metrics": 200, "/outbox": 404} {
+		if got := get(path); got != want {
+			t.Errorf("GET %s: %d, want %d", path, got, want)
 		}
 	}
 }
