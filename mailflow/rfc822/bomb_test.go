@@ -118,7 +118,7 @@ func TestBombs(t *testing.T) {
 	for _, c := range bombs {
 		t.Run(c.name, func(t *testing.T) {
 			raw := []byte(c.make())
-			if testing.Short() { // under the race detector a tenth shows as much
+			if testing.Short() { // the race detector is slow: 2 MB of each
 				raw = raw[:min(len(raw), 2<<20)]
 			}
 			if len(raw) > 26<<20 {
