@@ -102,7 +102,7 @@ func (f *Flow) keepMail(ctx context.Context, o *store.Outbox) error {
 		kept.Body = nil
 	}
 	var ok bool
-	err := f.DB.Update(ctx, func(tx *store.Tx) (err error) {
+	err := f.DB.Update(ctx, "compose", func(tx *store.Tx) (err error) {
 		if raw != nil {
 			if kept.BodyID, _, _, err = raw.Finish(tx); err != nil {
 				return err

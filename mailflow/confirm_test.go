@@ -106,7 +106,7 @@ func TestWaitingEnds(t *testing.T) {
 		first := w.messages(id, store.Waiting)[1].DeliveryID
 		w.update(func(tx *store.Tx) error { return Discard(tx, first) })
 		want("discard", 1, ticket.New)
-		if w.db.Update(ctx, func(tx *store.Tx) error { return Discard(tx, first) }) == nil {
+		if w.db.Update(ctx, "test", func(tx *store.Tx) error { return Discard(tx, first) }) == nil {
 			t.Error("discarded twice")
 		}
 		w.answer(confirm, agent, "ok")

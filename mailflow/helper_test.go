@@ -103,7 +103,7 @@ func (w *world) must(err error) {
 }
 
 func (w *world) view(fn func(*store.Tx) error)   { w.t.Helper(); w.must(w.db.View(ctx, fn)) }
-func (w *world) update(fn func(*store.Tx) error) { w.t.Helper(); w.must(w.db.Update(ctx, fn)) }
+func (w *world) update(fn func(*store.Tx) error) { w.t.Helper(); w.must(w.db.Update(ctx, "test", fn)) }
 
 // deliver commits a mail as a listener does.
 func (w *world) deliver(env Envelope, raw string) {

@@ -15,7 +15,7 @@ import (
 // why. The clock of its ticket stands still meanwhile.
 func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
 	d := &decision{f: f, s: f.Settings.Load()}
-	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+	err := f.DB.Update(ctx, "hold mail", func(tx *store.Tx) error {
 		d.tx, d.queued = tx, false
 		if err := tx.HoldOutbox(dr.row, reason); err != nil || dr.row.TicketID == 0 {
 			return err
@@ -63,7 +63,7 @@ func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
 // by now is passed over.
 func (f *Flow) Settle(ctx context.Context, rows []store.Outbox) error {
 	d := &decision{f: f, s: f.Settings.Load()}
-	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+	err := f.DB.Update(ctx, "settle", func(tx *store.Tx) error {
 		d.tx, d.queued = tx, false
 		for _, o := range rows {
 			ours, err := tx.FinishOutbox(o)
@@ -116,7 +116,7 @@ func (d *decision) afterTry(tried store.Outbox) error {
 // deadline takes the step that is due on a ticket.
 func (f *Flow) deadline(ctx context.Context, id int64) error {
 	d := &decision{f: f, s: f.Settings.Load()}
-	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+	err := f.DB.Update(ctx, "deadline", func(tx *store.Tx) error {
 		d.tx, d.queued = tx, false
 		t, err := tx.LockTicket(id)
 		if err != nil {

@@ -157,7 +157,7 @@ func (p *pipeline) claim(ctx context.Context) (int, error) {
 		n++
 	}
 	var ds []store.Delivery
-	err := p.f.DB.Update(ctx, func(tx *store.Tx) (err error) {
+	err := p.f.DB.Update(ctx, "claim", func(tx *store.Tx) (err error) {
 		ds, err = tx.ClaimDeliveries(n, leaseTTL)
 		return err
 	})
@@ -297,7 +297,7 @@ func (f *Flow) hold(j *job, stop *stopped) {
 // update runs one transaction and logs its failure; it says whether it was
 // done.
 func (f *Flow) update(ctx context.Context, what string, fn func(*store.Tx) error) bool {
-	err := f.DB.Update(ctx, fn)
+	err := f.DB.Update(ctx, what, fn)
 	if err != nil && ctx.Err() == nil {
 		f.Log.Error(what, "err", err)
 	}

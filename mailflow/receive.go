@@ -159,7 +159,7 @@ func (in *Incoming) Abort() { in.raw.Abort() }
 func (in *Incoming) Commit(ctx context.Context) error {
 	rows := in.deliveries()
 	var ids []int64
-	err := in.r.DB.Update(ctx, func(tx *store.Tx) error {
+	err := in.r.DB.Update(ctx, "accept", func(tx *store.Tx) error {
 		ids = ids[:0]
 		rawID, _, _, err := in.raw.Finish(tx)
 		if err != nil {

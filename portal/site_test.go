@@ -62,7 +62,7 @@ func newSite(t *testing.T, d *storetest.Database) *site {
 
 func (s *site) update(fn func(*store.Tx) error) {
 	s.Helper()
-	if err := s.db.Update(context.Background(), fn); err != nil {
+	if err := s.db.Update(context.Background(), "test", fn); err != nil {
 		s.Fatal(err)
 	}
 }

@@ -35,7 +35,7 @@ func benchmarkCommit(b *testing.B, d *storetest.Database, callers int) {
 	for range callers {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
-				err := db.Update(context.Background(), func(tx *store.Tx) error {
+				err := db.Update(context.Background(), "test", func(tx *store.Tx) error {
 					_, err := tx.Insert(`INSERT INTO raw (sha256, size, complete, created, data)
 						VALUES ('', ?, 1, ?, ?) RETURNING id`, len(data), tx.Now(), data)
 					return err

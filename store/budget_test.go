@@ -33,7 +33,7 @@ func testSpend(t *testing.T, c *steps, a, b *store.DB) {
 	do(t, a, func(tx *store.Tx) error { return tx.DropBudgets(begin.Add(time.Hour)) })
 	same(t, "what began in time is kept", spend(t, a, "x", 5, begin), "2 8 1h0m0s")
 	same(t, "what began before is dropped", spend(t, a, "y", 5, begin), "1 5 1h0m0s")
-	err := a.Update(t.Context(), func(tx *store.Tx) error {
+	err := a.Update(t.Context(), "test", func(tx *store.Tx) error {
 		if _, _, _, err := tx.Spend("x", time.Hour, 1); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func testSpendersCollide(t *testing.T, c *steps, a, b *store.DB) {
 			db := []*store.DB{a, b}[i%2]
 			wg.Go(func() {
 				var n int
-				if err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+				if err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 					n, _, _, err = tx.Spend("x", time.Hour, int64(i))
 					return err
 				}); err != nil {

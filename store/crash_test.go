@@ -53,7 +53,7 @@ func crashChild() {
 func childWrite(db *store.DB, say func(...any), name string, large bool) error {
 	ctx := context.Background()
 	if !large {
-		if err := db.Update(ctx, insertName(name)); err != nil {
+		if err := db.Update(ctx, "test", insertName(name)); err != nil {
 			return err
 		}
 		say("row", name)
@@ -66,7 +66,7 @@ func childWrite(db *store.DB, say func(...any), name string, large bool) error {
 	}
 	var id int64
 	var sum string
-	err := db.Update(ctx, func(tx *store.Tx) (err error) {
+	err := db.Update(ctx, "test", func(tx *store.Tx) (err error) {
 		id, sum, _, err = w.Finish(tx)
 		return err
 	})

@@ -168,16 +168,19 @@ func (db *DB) viewError(ctx context.Context, err error) error {
 // ctx also ends the statements of fn, but never the commit.
 //
 // A panic in fn becomes a [*PanicError].
-func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+//
+// what says in a word or two what is committed. It names the crash points
+// before and after the commit (see [Point]), so that no commit is without.
+func (db *DB) Update(ctx context.Context, what string, fn func(*Tx) error) error {
 	if db.closed.Load() {
 		return ErrClosed
 	}
 	var after []func()
 	var err error
 	if db.lite != nil {
-		after, err = db.lite.writer.update(ctx, fn)
+		after, err = db.lite.writer.update(ctx, what, fn)
 	} else {
-		after, err = db.updatePostgres(ctx, fn)
+		after, err = db.updatePostgres(ctx, what, fn)
 	}
 	if err != nil {
 		return db.noticed(err)

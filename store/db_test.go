@@ -38,7 +38,7 @@ func newTable(t testing.TB, d *storetest.Database, change ...func(*store.Options
 
 func update(t testing.TB, db *store.DB, fn func(*store.Tx) error) {
 	t.Helper()
-	if err := db.Update(t.Context(), fn); err != nil {
+	if err := db.Update(t.Context(), "test", fn); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -109,7 +109,7 @@ func TestErrorRollsBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		mine := errors.New("mine")
-		err := db.Update(t.Context(), func(tx *store.Tx) error {
+		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 			tx.AfterCommit(func() { t.Error("AfterCommit ran") })
 			return errors.Join(insertName("a")(tx), mine)
 		})
@@ -123,7 +123,7 @@ func TestErrorRollsBack(t *testing.T) {
 func TestPanicIsAnError(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
-		err := db.Update(t.Context(), func(tx *store.Tx) error {
+		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 			if err := insertName("a")(tx); err != nil {
 				return err
 			}
@@ -144,7 +144,7 @@ func TestSwallowedErrorLosesTheTransaction(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		update(t, db, insertName("a"))
-		err := db.Update(t.Context(), func(tx *store.Tx) error {
+		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 			if err := insertName("b")(tx); err != nil {
 				return err
 			}
@@ -187,7 +187,7 @@ func TestStatementWhileRowsAreOpen(t *testing.T) {
 		db := newTable(t, d)
 		update(t, db, insertName("a"))
 		update(t, db, insertName("b"))
-		err := db.Update(t.Context(), func(tx *store.Tx) error {
+		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 			rows, err := tx.Query(`SELECT id FROM t`)
 			if err != nil {
 				return err
@@ -296,7 +296,7 @@ func TestClosedDB(t *testing.T) {
 		if err := other.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := other.Update(t.Context(), insertName("a")); err == nil {
+		if err := other.Update(t.Context(), "test", insertName("a")); err == nil {
 			t.Error("a closed database was written to")
 		}
 		wantNames(t, db, "")

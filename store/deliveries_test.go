@@ -160,7 +160,7 @@ func testClaimsCollide(t *testing.T, c *steps, a, b *store.DB) {
 		wg.Go(func() {
 			for range total {
 				var got []store.Delivery
-				err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+				err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 					got, err = tx.ClaimDeliveries(7, time.Minute)
 					return err
 				})

@@ -66,7 +66,7 @@ func TestFullDisk(t *testing.T) {
 	acked := 0
 	var err error
 	for ; err == nil && acked < 10_000; acked++ {
-		err = db.Update(t.Context(), insertName(fmt.Sprint(acked)+strings.Repeat("x", 10_000)))
+		err = db.Update(t.Context(), "test", insertName(fmt.Sprint(acked)+strings.Repeat("x", 10_000)))
 	}
 	acked--
 	if !errors.Is(err, store.ErrFull) {
@@ -111,11 +111,11 @@ func TestDamagedFile(t *testing.T) {
 	if err := db.Failure(); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Update(t.Context(), insertName("a")); !errors.Is(err, store.ErrIO) {
+	if err := db.Update(t.Context(), "test", insertName("a")); !errors.Is(err, store.ErrIO) {
 		t.Errorf("got %v", err)
 	}
 	<-db.Failed()
-	err = db.Update(t.Context(), func(tx *store.Tx) error { return nil })
+	err = db.Update(t.Context(), "test", func(tx *store.Tx) error { return nil })
 	if !errors.Is(err, store.ErrIO) || db.Failure() == nil {
 		t.Errorf("an update after the failure: %v", err)
 	}
@@ -138,7 +138,7 @@ func TestLockedByAnotherProcess(t *testing.T) {
 	began := time.Now()
 	results := make(chan error)
 	for i := range 4 {
-		go func() { results <- db.Update(context.Background(), insertName(fmt.Sprint(i))) }()
+		go func() { results <- db.Update(context.Background(), "test", insertName(fmt.Sprint(i))) }()
 	}
 	wantNames(t, db, "") // readers are not held up
 	for range 4 {

@@ -24,7 +24,7 @@ type node struct {
 func startNode(ctx context.Context, db *DB) (*node, error) {
 	n := &node{db: db, quit: make(chan struct{}), stopped: make(chan struct{})}
 	var ok bool
-	err := db.Update(ctx, func(tx *Tx) (err error) {
+	err := db.Update(ctx, "begin node", func(tx *Tx) (err error) {
 		n.fence, ok, err = tx.TakeLease(nodeLease(db.Node()), nodeTTL)
 		return err
 	})
@@ -45,7 +45,7 @@ func (n *node) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	// If it cannot be given back it runs out.
-	_ = n.db.Update(ctx, func(tx *Tx) error {
+	_ = n.db.Update(ctx, "end node", func(tx *Tx) error {
 		return tx.DropLease(nodeLease(n.db.Node()), n.fence)
 	})
 }
@@ -72,7 +72,7 @@ func (n *node) renew() error {
 	ctx, cancel := context.WithTimeout(context.Background(), nodeTTL/3)
 	defer cancel()
 	var fence int64
-	err := n.db.Update(ctx, func(tx *Tx) error {
+	err := n.db.Update(ctx, "renew node", func(tx *Tx) error {
 		fence = n.fence
 		ok, err := tx.RenewLease(nodeLease(n.db.Node()), n.fence, nodeTTL)
 		if err != nil || ok {

@@ -67,7 +67,7 @@ func testImportTwiceUpdates(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "changed, its contacts kept", list(), []store.Organisation{{Name: "Able"}, acme})
 	saveOrg(t, a, store.Organisation{Name: "Able", Domains: []string{"new.example"}})
 	same(t, "a domain has one owner", orgOf(t, a, "x@new.example"), "Able")
-	err := a.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveContact("None", bob) })
+	err := a.Update(t.Context(), "test", func(tx *store.Tx) error { return tx.SaveContact("None", bob) })
 	errorIs(t, "a contact of none", err, sql.ErrNoRows)
 }
 

@@ -65,7 +65,7 @@ func (s *sentBook) left(all int) bool {
 // most are sent, the others go back.
 func (s *sentBook) work(t testing.TB, db *store.DB) error {
 	var rows []store.Outbox
-	err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+	err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 		if _, err = tx.ReclaimOutbox(); err == nil {
 			rows, err = tx.LeaseOutbox(5, leaseTTL)
 		}
@@ -87,7 +87,7 @@ func (s *sentBook) work(t testing.TB, db *store.DB) error {
 		}
 		s.give(o) // before: once it is committed another may take it
 		ok := false
-		if err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+		if err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 			ok, err = tx.FinishOutbox(o)
 			return err
 		}); err != nil || !ok {

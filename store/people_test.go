@@ -91,7 +91,7 @@ func testOrdinalsAreUnique(t *testing.T, c *steps, a, b *store.DB) {
 		db := []*store.DB{a, b}[i%2]
 		wg.Go(func() {
 			for j := range each {
-				if err := db.Update(t.Context(), func(tx *store.Tx) error {
+				if err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 					_, err := tx.AddParty(store.Party{TicketID: tk, Role: ticket.Follower, Address: fmt.Sprintf("p%d@x", (i+j)%6)})
 					return err
 				}); err != nil {
@@ -129,7 +129,7 @@ func testPersonIsOne(t *testing.T, c *steps, a, b *store.DB) {
 	for i := range ids {
 		db := []*store.DB{a, b}[i%2]
 		wg.Go(func() {
-			if err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+			if err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 				ids[i], err = tx.Person("new@x", "n")
 				return err
 			}); err != nil {

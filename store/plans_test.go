@@ -159,7 +159,7 @@ func TestPlans(t *testing.T) {
 func checkPlan(t *testing.T, db *store.DB, name string, fn func(*store.Tx) error) {
 	var steps []string
 	var took time.Duration
-	err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+	err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 		if steps, err = tx.Explain(fn); err != nil {
 			return err
 		}

@@ -93,12 +93,12 @@ func checkPostgres(version, commit, fsync, encoding string) error {
 }
 
 // updatePostgres runs fn in a transaction, again if PostgreSQL asks for it.
-func (db *DB) updatePostgres(ctx context.Context, fn func(*Tx) error) (after []func(), err error) {
+func (db *DB) updatePostgres(ctx context.Context, what string, fn func(*Tx) error) (after []func(), err error) {
 	for try := range pgTries {
 		if err := pause(ctx, try); err != nil {
 			return nil, err
 		}
-		after, err = db.tryPostgres(ctx, fn)
+		after, err = db.tryPostgres(ctx, what, fn)
 		if err == nil || !retryable(err) {
 			break
 		}
@@ -124,7 +124,7 @@ func pause(ctx context.Context, try int) error {
 }
 
 // tryPostgres runs fn once, and commits.
-func (db *DB) tryPostgres(ctx context.Context, fn func(*Tx) error) ([]func(), error) {
+func (db *DB) tryPostgres(ctx context.Context, what string, fn func(*Tx) error) ([]func(), error) {
 	// The transaction does not hang on the caller's context: that would end
 	// a commit in the middle.
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), pgUpdateLimit)
@@ -141,7 +141,12 @@ func (db *DB) tryPostgres(ctx context.Context, fn func(*Tx) error) ([]func(), er
 	if err := tx.protect(fn); err != nil {
 		return nil, err
 	}
-	return tx.after, commitPostgres(on)
+	Point("before", what)
+	if err := commitPostgres(on); err != nil {
+		return tx.after, err
+	}
+	Point("after", what)
+	return tx.after, nil
 }
 
 // protect runs fn and turns a panic into an error.

@@ -74,13 +74,13 @@ func TestRetry(t *testing.T) {
 	wantNames(t, db, "40001 40P01")
 	for state, want := range map[string]int{"40001": 10, "23505": 1} {
 		runs := 0
-		err := db.Update(t.Context(), func(tx *store.Tx) error { runs++; return raise(tx, state) })
+		err := db.Update(t.Context(), "test", func(tx *store.Tx) error { runs++; return raise(tx, state) })
 		if err == nil || runs != want {
 			t.Errorf("%s: %d runs, %v", state, runs, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := db.Update(ctx, func(tx *store.Tx) error { cancel(); return raise(tx, "40001") })
+	err := db.Update(ctx, "test", func(tx *store.Tx) error { cancel(); return raise(tx, "40001") })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller that gave up: %v", err)
 	}
@@ -94,7 +94,7 @@ func TestDeadlock(t *testing.T) {
 	var met atomic.Int32
 	both := make(chan struct{})
 	lock := func(first, second string) error {
-		return db.Update(context.Background(), func(tx *store.Tx) error {
+		return db.Update(context.Background(), "test", func(tx *store.Tx) error {
 			for i, name := range []string{first, second} {
 				_, err := tx.Exec(`UPDATE t SET n = coalesce(n, 0) + 1 WHERE name = ?`, name)
 				if err != nil {
@@ -131,7 +131,7 @@ func TestLockKey(t *testing.T) {
 		results := make(chan error)
 		for range 4 {
 			go func() {
-				results <- db.Update(context.Background(), func(tx *store.Tx) error {
+				results <- db.Update(context.Background(), "test", func(tx *store.Tx) error {
 					if err := tx.LockKey(-42); err != nil {
 						return err
 					}
@@ -189,7 +189,7 @@ func TestLostReplyToCommit(t *testing.T) {
 
 	p.cut.Store(true)
 	runs := 0
-	err := db.Update(t.Context(), func(tx *store.Tx) error {
+	err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 		runs++
 		tx.AfterCommit(func() { t.Error("AfterCommit ran") })
 		return insertName("b")(tx)
@@ -202,7 +202,7 @@ func TestLostReplyToCommit(t *testing.T) {
 	update(t, db, insertName("c"))
 
 	p.deaf.Store(true) // the connection ends before the statement arrives
-	err = db.Update(t.Context(), insertName("d"))
+	err = db.Update(t.Context(), "test", insertName("d"))
 	if err == nil || errors.Is(err, store.ErrUnknownOutcome) {
 		t.Errorf("a connection lost before COMMIT: %v", err)
 	}

@@ -23,7 +23,7 @@ const rawChunk = 256 << 10
 //	w := db.NewRaw(ctx)
 //	defer w.Abort() // nothing once Finish was committed
 //	io.Copy(w, r)
-//	db.Update(ctx, func(tx *Tx) error { id, sum, size, err := w.Finish(tx); … })
+//	db.Update(ctx, "accept", func(tx *Tx) error { id, sum, size, err := w.Finish(tx); … })
 //
 // At most 256 KiB of it are in memory.
 type RawWriter struct {
@@ -72,7 +72,7 @@ func (w *RawWriter) Write(p []byte) (int, error) {
 // flush stores the buffer as the next piece.
 func (w *RawWriter) flush() error {
 	var id int64
-	err := w.db.Update(w.ctx, func(tx *Tx) (err error) {
+	err := w.db.Update(w.ctx, "raw piece", func(tx *Tx) (err error) {
 		if id = w.id; id == 0 {
 			id, err = tx.insert(`INSERT INTO raw (sha256, size, complete, created) VALUES ('', 0, 0, ?) RETURNING id`, tx.now)
 			if err != nil {
@@ -192,7 +192,7 @@ func (tx *Tx) incompleteRaw(before time.Time) (ids []int64, err error) {
 func (db *DB) dropRaw(ctx context.Context, id int64, before *time.Time) error {
 	for {
 		var gone bool
-		err := db.Update(ctx, func(tx *Tx) (err error) {
+		err := db.Update(ctx, "drop raw", func(tx *Tx) (err error) {
 			gone, err = tx.dropRawPart(id, before)
 			return err
 		})

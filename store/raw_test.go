@@ -149,7 +149,7 @@ func TestFinishRunsAgain(t *testing.T) {
 			if _, err := w.Write(data); err != nil {
 				t.Fatal(err)
 			}
-			err := db.Update(t.Context(), func(tx *store.Tx) error {
+			err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 				_, _, _, err := w.Finish(tx)
 				return errors.Join(err, errors.New("mine"))
 			})
@@ -185,7 +185,7 @@ func TestAbortAfterFinishFailed(t *testing.T) {
 		if _, err := w.Write(mail(600_000)); err != nil {
 			t.Fatal(err)
 		}
-		err := db.Update(t.Context(), func(tx *store.Tx) error {
+		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 			_, _, _, err := w.Finish(tx)
 			return errors.Join(err, errors.New("mine"))
 		})
@@ -224,7 +224,7 @@ func TestAbortRemoves(t *testing.T) {
 		if _, err := w.Write([]byte("x")); err == nil {
 			t.Error("an aborted mail was written")
 		}
-		err := db.Update(t.Context(), func(tx *store.Tx) error {
+		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 			_, _, _, err := w.Finish(tx)
 			return err
 		})

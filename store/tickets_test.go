@@ -28,13 +28,13 @@ func testTicketComesBack(t *testing.T, c *steps, a, b *store.DB) {
 	}
 	err := a.View(t.Context(), func(tx *store.Tx) error { _, err := tx.TicketByNumber("Inc-00001"); return err })
 	errorIs(t, "no such number", err, sql.ErrNoRows)
-	err = a.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.LockTicket(99); return err })
+	err = a.Update(t.Context(), "test", func(tx *store.Tx) error { _, err := tx.LockTicket(99); return err })
 	errorIs(t, "no such ticket", err, sql.ErrNoRows)
-	if err := a.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveTicket(ticket.Ticket{ID: 99}) }); err == nil {
+	if err := a.Update(t.Context(), "test", func(tx *store.Tx) error { return tx.SaveTicket(ticket.Ticket{ID: 99}) }); err == nil {
 		t.Error("a ticket was saved that is not there")
 	}
 	other := in(t, a, addTicket)
-	err = a.Update(t.Context(), func(tx *store.Tx) error {
+	err = a.Update(t.Context(), "test", func(tx *store.Tx) error {
 		return tx.SaveTicket(ticket.Ticket{ID: other, Number: "INC-000001", Updated: c.Now()})
 	})
 	if err == nil {
@@ -51,7 +51,7 @@ func testTicketLock(t *testing.T, c *steps, a, b *store.DB) {
 	for _, db := range []*store.DB{a, b} {
 		wg.Go(func() {
 			for range each {
-				if err := db.Update(t.Context(), func(tx *store.Tx) error {
+				if err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 					tk, err := tx.LockTicket(id)
 					if err != nil {
 						return err
@@ -78,7 +78,7 @@ func testNumbersAreUnique(t *testing.T, c *steps, a, b *store.DB) {
 		wg.Go(func() {
 			for range each {
 				var n int64
-				if err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+				if err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 					n, err = tx.NextNumber("INC-%06d")
 					return err
 				}); err != nil {

@@ -49,6 +49,7 @@ type writer struct {
 // job is one call of Update.
 type job struct {
 	ctx   context.Context
+	what  string
 	fn    func(*Tx) error
 	state atomic.Int32 // jobWaiting -> jobTaken or jobGone
 	tx    *Tx          // of the last run
@@ -73,11 +74,11 @@ func startWriter(ctx context.Context, db *DB) (*writer, error) {
 }
 
 // update queues fn and waits for its outcome.
-func (w *writer) update(ctx context.Context, fn func(*Tx) error) ([]func(), error) {
+func (w *writer) update(ctx context.Context, what string, fn func(*Tx) error) ([]func(), error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	j := &job{ctx: ctx, what: what, fn: fn, done: make(chan struct{})}
 	if err := w.push(j); err != nil {
 		return nil, err
 	}
@@ -303,8 +304,14 @@ func (w *writer) begin() error {
 
 // commit makes the transaction durable: the one place where SQLite does.
 func (w *writer) commit() error {
+	for _, j := range w.group {
+		Point("before", j.what)
+	}
 	if _, err := w.conn.ExecContext(context.Background(), "COMMIT"); err != nil {
 		return errors.Join(w.db.noticed(classify(err)), w.rollback())
+	}
+	for _, j := range w.group {
+		Point("after", j.what)
 	}
 	return nil
 }

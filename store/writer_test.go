@@ -21,7 +21,7 @@ func together(t *testing.T, db *store.DB, fns ...func(*store.Tx) error) []error 
 	results := make([]chan error, len(fns)+1)
 	start := func(i int, fn func(*store.Tx) error) {
 		results[i] = make(chan error, 1)
-		go func() { results[i] <- db.Update(context.Background(), fn) }()
+		go func() { results[i] <- db.Update(context.Background(), "test", fn) }()
 	}
 	start(0, func(tx *store.Tx) error {
 		if !once {
@@ -191,7 +191,7 @@ func TestCallerGivesUpBeforeItsTurn(t *testing.T) {
 	holding, release := make(chan struct{}), make(chan struct{})
 	first := make(chan error, 1)
 	go func() {
-		first <- db.Update(context.Background(), func(tx *store.Tx) error {
+		first <- db.Update(context.Background(), "test", func(tx *store.Tx) error {
 			close(holding)
 			<-release
 			return insertName("first")(tx)
@@ -200,7 +200,7 @@ func TestCallerGivesUpBeforeItsTurn(t *testing.T) {
 	<-holding
 	ctx, cancel := context.WithCancel(t.Context())
 	second := make(chan error, 1)
-	go func() { second <- db.Update(ctx, insertName("second")) }()
+	go func() { second <- db.Update(ctx, "test", insertName("second")) }()
 	for db.Waiting() != 1 {
 		runtime.Gosched()
 	}
@@ -212,7 +212,7 @@ func TestCallerGivesUpBeforeItsTurn(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Error(err)
 	}
-	if err := db.Update(ctx, insertName("third")); !errors.Is(err, context.Canceled) {
+	if err := db.Update(ctx, "test", insertName("third")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	wantNames(t, db, "first")
@@ -223,7 +223,7 @@ func TestCallerGivesUpBeforeItsTurn(t *testing.T) {
 func TestCallerGivesUpDuringItsTurn(t *testing.T) {
 	db := newTable(t, storetest.SQLite(t))
 	ctx, cancel := context.WithCancel(t.Context())
-	err := db.Update(ctx, func(tx *store.Tx) error {
+	err := db.Update(ctx, "test", func(tx *store.Tx) error {
 		cancel()
 		return insertName("a")(tx)
 	})
@@ -245,7 +245,7 @@ func TestCallerGivesUpBeforeTheSecondRun(t *testing.T) {
 			cancel()
 			return errors.Join(insertName("b")(tx), errors.New("mine"))
 		})
-	go func() { got <- db.Update(ctx, insertName("c")) }()
+	go func() { got <- db.Update(ctx, "test", insertName("c")) }()
 	if err := <-got; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -258,14 +258,14 @@ func TestCloseFinishesWhatWaits(t *testing.T) {
 	holding, release := make(chan struct{}), make(chan struct{})
 	results := make(chan error, 3)
 	go func() {
-		results <- db.Update(context.Background(), func(tx *store.Tx) error {
+		results <- db.Update(context.Background(), "test", func(tx *store.Tx) error {
 			close(holding)
 			<-release
 			return insertName("a")(tx)
 		})
 	}()
 	<-holding
-	go func() { results <- db.Update(context.Background(), insertName("b")) }()
+	go func() { results <- db.Update(context.Background(), "test", insertName("b")) }()
 	for db.Waiting() != 1 {
 		runtime.Gosched()
 	}

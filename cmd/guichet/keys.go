@@ -106,7 +106,7 @@ func openKeys(ctx context.Context, db *store.DB, path string) (ticket.Keyring, e
 		return nil, refuse("secret_file %s is another one than the database was used with: put back the copy "+
 			"that was made with the database's backup", path)
 	}
-	return ring, db.Update(ctx, func(tx *store.Tx) error { return tx.SetKeyFingerprints(merged(known, prints)) })
+	return ring, db.Update(ctx, "keys", func(tx *store.Tx) error { return tx.SetKeyFingerprints(merged(known, prints)) })
 }
 
 func overlaps(a, b []string) bool {

@@ -58,7 +58,7 @@ func (e *env) orgImport(ctx context.Context, file string) error {
 	if !contacts && !slices.Equal(lines[0], orgHeader) {
 		return refuse("%s:1: the header is neither %s nor %s", file, strings.Join(orgHeader, ","), strings.Join(contactHeader, ","))
 	}
-	err = e.update(ctx, func(tx *store.Tx) error {
+	err = e.update(ctx, "import organisations", func(tx *store.Tx) error {
 		for i, line := range lines[1:] {
 			save := saveOrganisation
 			if contacts {

@@ -49,7 +49,7 @@ func (e *env) eachRow(ctx context.Context, args []string, do func(*store.Tx, int
 		}
 		ids = append(ids, id)
 	}
-	return e.update(ctx, func(tx *store.Tx) error {
+	return e.update(ctx, "outbox by hand", func(tx *store.Tx) error {
 		for _, id := range ids {
 			if err := do(tx, id); err != nil {
 				return err

@@ -33,7 +33,7 @@ func (q *queue) Wake() <-chan struct{} { return q.wake }
 
 func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound.Item, error) {
 	var rows []store.Outbox
-	err := q.db.Update(ctx, func(tx *store.Tx) (err error) {
+	err := q.db.Update(ctx, "lease outbox", func(tx *store.Tx) (err error) {
 		if _, err = tx.ReclaimOutbox(); err != nil {
 			return err
 		}

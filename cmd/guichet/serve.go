@@ -125,7 +125,7 @@ func (g *gateway) takeOver(ctx context.Context) error {
 	if g.db.Engine() != "sqlite" {
 		return nil
 	}
-	return g.db.Update(ctx, func(tx *store.Tx) error {
+	return g.db.Update(ctx, "take over", func(tx *store.Tx) error {
 		if _, err := tx.TakeOverLeases(); err != nil {
 			return err
 		}

@@ -31,8 +31,8 @@ func (e *env) view(ctx context.Context, fn func(*store.Tx) error) error {
 }
 
 // update runs one write.
-func (e *env) update(ctx context.Context, fn func(*store.Tx) error) error {
-	return e.withStore(ctx, func(_ *Config, db *store.DB) error { return db.Update(ctx, fn) })
+func (e *env) update(ctx context.Context, what string, fn func(*store.Tx) error) error {
+	return e.withStore(ctx, func(_ *Config, db *store.DB) error { return db.Update(ctx, what, fn) })
 }
 
 // rowID reads an id as lists print it.
