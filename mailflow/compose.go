@@ -54,8 +54,10 @@ type draft struct {
 // the one made before, so that every try sends the same bytes. A mail that
 // cannot be made, or that shows what its reader may not see, is held.
 func (f *Flow) Compose(ctx context.Context, o *store.Outbox) error {
-	if _, err := f.sentMail(ctx, o); err != nil || o.Header != nil {
-		return err
+	if o.Composed {
+		if _, err := f.sentMail(ctx, o); err != nil || o.Header != nil {
+			return err
+		}
 	}
 	dr := &draft{row: *o, args: argsOf(*o)}
 	if err := f.DB.View(ctx, func(tx *store.Tx) error { return f.gather(tx, dr) }); err != nil {

@@ -10,6 +10,11 @@ import (
 const (
 	dueBatch = 100             // tickets whose deadlines are looked up at once
 	putOff   = 5 * time.Minute // of a ticket whose step failed
+
+	// keepMails is how long the bytes of a mail of ours are kept after it was
+	// settled. Its row, and what it said, stay.
+	keepMails  = 30 * 24 * time.Hour
+	sweepBatch = 200 // rows swept in one transaction
 )
 
 // RunDeadlines takes the steps that are due without any mail, each within a
@@ -62,6 +67,21 @@ func (f *Flow) dueNow(ctx context.Context) (taken int) {
 // sweep removes what only had to be remembered for a while.
 func (f *Flow) sweep(ctx context.Context) {
 	f.update(ctx, "sweep budgets", func(tx *store.Tx) error { return tx.DropBudgets(tx.Now().Add(-2 * firstAnswerPeriod)) })
+	for more := true; more; {
+		done := f.update(ctx, "drop old mails", func(tx *store.Tx) error {
+			n, err := tx.DropOldMails(tx.Now().Add(-keepMails), sweepBatch)
+			more = n > 0
+			return err
+		})
+		more = more && done
+	}
+	for more := true; more; {
+		done := f.update(ctx, "forget copies", func(tx *store.Tx) (err error) {
+			more, err = tx.ForgetCopies(tx.Now().Add(-duplicateFor), sweepBatch)
+			return err
+		})
+		more = more && done
+	}
 	f.forgetConfirmations(ctx)
 	if _, err := f.DB.SweepRaw(ctx, 4*time.Hour); err != nil && ctx.Err() == nil {
 		f.Log.Error("sweep raw mails", "err", err)

@@ -249,7 +249,7 @@ func (d *decision) agentParty(ticketID int64, a *Agent) (store.Party, error) {
 // alsoReceived tells a stranger once, when the 24 hours after the first
 // answer are over, of all further mails of that time.
 func (d *decision) alsoReceived(w writer, due time.Time) error {
-	row, err := d.tx.QueuedFor(w.address, d.d.Desk, ticket.AlsoReceived)
+	row, err := d.tx.QueuedLater(w.address, d.d.Desk)
 	if err == sql.ErrNoRows {
 		a := args{Count: 1, Times: []time.Time{d.d.Received}}
 		return d.add(store.Outbox{Desk: d.d.Desk, Party: -1, Kind: ticket.AlsoReceived, Recipient: w.address,

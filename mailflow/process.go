@@ -318,6 +318,9 @@ func (f *Flow) pause(try int) bool {
 }
 
 func (f *Flow) rawSize(id int64) (size int64, err error) {
+	if f.DB.HasRecent(id) {
+		return 0, nil // a small one
+	}
 	err = f.DB.View(context.Background(), func(tx *store.Tx) error {
 		size, err = tx.RawSize(id)
 		return err

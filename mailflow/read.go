@@ -30,9 +30,12 @@ type incoming struct {
 // read is stage 2, with what deciding will need of other mails: that
 // transaction reads no bytes and parses nothing.
 func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
-	raw, err := f.raw(ctx, d.RawID)
-	if err != nil {
-		return nil, err
+	raw := f.DB.TakeRecent(d.RawID)
+	if raw == nil {
+		var err error
+		if raw, err = f.raw(ctx, d.RawID); err != nil {
+			return nil, err
+		}
 	}
 	m, err := f.parse(raw)
 	if err != nil {

@@ -6,24 +6,15 @@ import "time"
 // use, and gives how many uses the running period has now seen and when it
 // began. ref is kept from the first use of the period.
 func (tx *Tx) Spend(name string, period time.Duration, ref int64) (count int, began time.Time, first int64, err error) {
-	// The row is made first, so that two gateways that begin the same period
-	// wait for each other.
-	if _, err = tx.exec(`INSERT INTO budget (name, began, count, ref) VALUES (?, ?, 0, ?) ON CONFLICT DO NOTHING`,
-		name, tx.Now(), ref); err != nil {
-		return 0, began, 0, err
-	}
+	over := tx.Now().Add(-period) // a period that began then, or before, has ended
 	var at micros
-	err = tx.row(`SELECT began, count, ref FROM budget WHERE name = ?`+tx.forUpdate(), name).Scan(&at, &count, &first)
-	if err != nil {
-		return 0, began, 0, err
-	}
-	began = at.Time()
-	if !tx.Now().Before(began.Add(period)) {
-		began, count, first = tx.Now(), 0, ref
-	}
-	count++
-	_, err = tx.exec(`UPDATE budget SET began = ?, count = ?, ref = ? WHERE name = ?`, began, count, first, name)
-	return count, began, first, err
+	err = tx.row(`INSERT INTO budget (name, began, count, ref) VALUES (?, ?, 1, ?)
+		ON CONFLICT (name) DO UPDATE SET
+		count = CASE WHEN budget.began > ? THEN budget.count + 1 ELSE 1 END,
+		ref = CASE WHEN budget.began > ? THEN budget.ref ELSE excluded.ref END,
+		began = CASE WHEN budget.began > ? THEN budget.began ELSE excluded.began END
+		RETURNING began, count, ref`, name, tx.Now(), ref, over, over, over).Scan(&at, &count, &first)
+	return count, at.Time(), first, err
 }
 
 // DropBudgets forgets budgets whose period began before a time.

@@ -69,6 +69,9 @@ type DB struct {
 	lite    *lite   // nil on PostgreSQL
 	node    *node   // nil on SQLite and without Serve
 
+	directory atomic.Pointer[directory]
+	recent    recentMails
+
 	closeOnce sync.Once
 	closed    atomic.Bool
 

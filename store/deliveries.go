@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -206,6 +207,31 @@ func (tx *Tx) earlier(where string, args ...any) (Delivery, bool, error) {
 	}
 	return d, err == nil, err
 }
+
+// ForgetCopies removes what duplicates are recognised by from the deliveries
+// received before a time, oldest first, n at once, and says whether there is
+// more: the indexes then hold only the mails of which a copy may still come.
+func (tx *Tx) ForgetCopies(before time.Time, n int) (more bool, err error) {
+	mark, err := tx.meta(copiesForgotten)
+	if err != nil {
+		return false, err
+	}
+	from, _ := strconv.ParseInt(mark, 10, 64) // 0 at first
+	var last sql.NullInt64
+	err = tx.row(`SELECT max(id) FROM (SELECT id, received FROM delivery WHERE id > ? ORDER BY id LIMIT ?) AS d WHERE received < ?`,
+		from, n, before).Scan(&last)
+	if err != nil || !last.Valid {
+		return false, err
+	}
+	if _, err = tx.exec(`UPDATE delivery SET content_hash = NULL, copy_hash = NULL WHERE id > ? AND id <= ? AND received < ?`,
+		from, last.Int64, before); err != nil {
+		return false, err
+	}
+	return true, tx.setMeta(copiesForgotten, strconv.FormatInt(last.Int64, 10))
+}
+
+// copiesForgotten names the newest delivery that ForgetCopies has seen to.
+const copiesForgotten = "copies forgotten"
 
 // Unprocessed counts the deliveries that wait to be processed, at most limit.
 func (tx *Tx) Unprocessed(limit int) (n int, err error) {

@@ -210,3 +210,40 @@ func TestLimitHoldsForEveryPlan(t *testing.T) {
 	same(t, "claimed", len(claimed(t, a, 7)), 7)
 	same(t, "leased", len(lease(t, a, 7)), 7)
 }
+
+// A copy is recognised until its time is over, and what is forgotten is not
+// looked at again.
+func testForgetCopies(t *testing.T, c *steps, a, b *store.DB) {
+	arrive := func(hash string) {
+		id := in(t, a, func(tx *store.Tx) (int64, error) { return addDelivery(tx, store.Delivery{Received: tx.Now()}) })
+		do(t, a, func(tx *store.Tx) error {
+			return tx.FinishDelivery(store.Delivery{ID: id, State: store.DeliveryDone, ContentHash: []byte(hash), CopyHash: []byte(hash)})
+		})
+	}
+	for _, hash := range []string{"1", "2", "3"} {
+		arrive(hash)
+	}
+	c.add(time.Hour)
+	arrive("4")
+	forget := func() bool {
+		return in(t, a, func(tx *store.Tx) (bool, error) { return tx.ForgetCopies(c.Now().Add(-time.Minute), 2) })
+	}
+	known := func() (all string) {
+		for _, hash := range []string{"1", "2", "3", "4"} {
+			do(t, b, func(tx *store.Tx) error {
+				_, ok, err := tx.SameContent([]byte(hash), time.Unix(0, 0), 1<<40)
+				if ok {
+					all += hash
+				}
+				return err
+			})
+		}
+		return all
+	}
+	same(t, "more", forget(), true)
+	same(t, "two at once", known(), "34")
+	same(t, "more", forget(), true)
+	same(t, "what is old enough", known(), "4")
+	same(t, "no more", forget(), false)
+	same(t, "the young one stays", known(), "4")
+}

@@ -64,7 +64,9 @@ var domain = []struct {
 	{"StaleFence", testStaleFence},
 	{"StoredMail", testStoredMail},
 	{"FinishedRows", testFinishedRows},
-	{"QueuedFor", testQueuedFor},
+	{"QueuedLater", testQueuedLater},
+	{"DropOldMails", testDropOldMails},
+	{"ForgetCopies", testForgetCopies},
 	{"LeasesCollide", testLeasesCollide},
 	{"TicketComesBack", testTicketComesBack},
 	{"TicketLock", testTicketLock},
@@ -110,7 +112,7 @@ func TestDomain(t *testing.T) {
 
 // empty removes everything that the domain's methods store.
 func empty(tx *store.Tx) error {
-	for _, table := range []string{"part", "anchor", "message", "party", "address", "person", "event", "outbox", "budget", "counter",
+	for _, table := range []string{"part", "anchor", "message", "party", "address", "person", "event", "outbox_mail", "outbox", "budget", "counter", "meta",
 		"ticket_link", "ticket", "delivery", "raw", "contact", "organisation_domain", "organisation_integrator", "organisation"} {
 		if _, err := tx.Exec(`DELETE FROM ` + table); err != nil {
 			return err

@@ -95,7 +95,7 @@ func testMailIDs(t *testing.T, c *steps, a, b *store.DB) {
 	send := func(ticketID int64, to, mailID string) {
 		queue(t, a, store.Outbox{TicketID: ticketID, Recipient: to}, 0)
 		o := lease(t, a, 1)[0]
-		o.MailID, o.Due = mailID, c.Now()
+		o.MailID, o.Due, o.Header = mailID, c.Now(), []byte("h")
 		in(t, a, func(tx *store.Tx) (bool, error) { return tx.StoreMail(o) })
 		finish(t, a, o, store.Sent)
 	}

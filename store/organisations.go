@@ -1,9 +1,6 @@
 package store
 
-import (
-	"database/sql"
-	"strings"
-)
+import "strings"
 
 // Organisation is a customer company.
 type Organisation struct {
@@ -50,7 +47,7 @@ func (tx *Tx) SaveOrganisation(o Organisation) error {
 			return err
 		}
 	}
-	return nil
+	return tx.changedDirectory()
 }
 
 // SaveContact stores a contact of a named organisation; sql.ErrNoRows if
@@ -64,20 +61,20 @@ func (tx *Tx) SaveContact(organisation string, c Contact) error {
 		ON CONFLICT (address, organisation_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
 		role = excluded.role, language = excluded.language`,
 		fold(c.Address), id, c.Name, c.Phone, c.Role, c.Language)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.changedDirectory()
 }
 
 // Organisations lists all organisations with what belongs to them, by name.
+// The list is shared: it is not to be changed.
 func (tx *Tx) Organisations() ([]Organisation, error) {
-	rows, err := tx.query(`SELECT id, name, language, services, manager FROM organisation ORDER BY name`)
+	d, err := tx.directory()
 	if err != nil {
 		return nil, err
 	}
-	all, err := collect(rows, scanOrganisation)
-	for i := 0; err == nil && i < len(all); i++ {
-		err = tx.fill(&all[i])
-	}
-	return all, err
+	return d.all, nil
 }
 
 func scanOrganisation(s scanner) (Organisation, error) {
@@ -86,24 +83,6 @@ func scanOrganisation(s scanner) (Organisation, error) {
 	err := s.Scan(&o.ID, &o.Name, &o.Language, &services, &o.Manager)
 	o.Services = lines(services)
 	return o, err
-}
-
-func (tx *Tx) fill(o *Organisation) (err error) {
-	if o.Domains, err = tx.strings(`SELECT domain FROM organisation_domain WHERE organisation_id = ? ORDER BY domain`, o.ID); err != nil {
-		return err
-	}
-	if o.Integrators, err = tx.strings(`SELECT who FROM organisation_integrator WHERE organisation_id = ? ORDER BY who`, o.ID); err != nil {
-		return err
-	}
-	rows, err := tx.query(`SELECT address, name, phone, role, language FROM contact WHERE organisation_id = ? ORDER BY address`, o.ID)
-	if err != nil {
-		return err
-	}
-	o.Contacts, err = collect(rows, func(s scanner) (c Contact, err error) {
-		err = s.Scan(&c.Address, &c.Name, &c.Phone, &c.Role, &c.Language)
-		return c, err
-	})
-	return err
 }
 
 func (tx *Tx) strings(query string, args ...any) ([]string, error) {
@@ -115,32 +94,21 @@ func (tx *Tx) strings(query string, args ...any) ([]string, error) {
 }
 
 // OrganisationOf is the organisation that an address belongs to, as a contact
-// or by its domain, or nil.
+// or by its domain, or nil. It is shared: it is not to be changed.
 func (tx *Tx) OrganisationOf(address string) (*Organisation, error) {
-	address = fold(address)
-	_, domain, _ := strings.Cut(address, "@")
-	o, err := scanOrganisation(tx.row(`SELECT id, name, language, services, manager FROM organisation WHERE id = coalesce(
-		(SELECT min(organisation_id) FROM contact WHERE address = ?),
-		(SELECT organisation_id FROM organisation_domain WHERE domain = ?))`, address, domain))
-	if err == sql.ErrNoRows {
-		return nil, nil
+	d, err := tx.directory()
+	if err != nil {
+		return nil, err
 	}
-	return &o, err
+	return d.of(fold(address)), nil
 }
 
 // IntegratorFor lists the organisations that an address is the integrator
 // of, by address or domain.
 func (tx *Tx) IntegratorFor(address string) ([]Organisation, error) {
-	address = fold(address)
-	_, domain, _ := strings.Cut(address, "@")
-	rows, err := tx.query(`SELECT DISTINCT o.id, o.name, o.language, o.services, o.manager FROM organisation AS o
-		JOIN organisation_integrator AS i ON i.organisation_id = o.id WHERE i.who IN (?, ?) ORDER BY o.name`, address, domain)
+	d, err := tx.directory()
 	if err != nil {
 		return nil, err
 	}
-	all, err := collect(rows, scanOrganisation)
-	for i := 0; err == nil && i < len(all); i++ {
-		err = tx.fill(&all[i])
-	}
-	return all, err
+	return d.integratorFor(fold(address)), nil
 }

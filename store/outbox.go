@@ -41,7 +41,10 @@ type Outbox struct {
 	MailID    string
 	Fence     int64
 
-	// The finished mail, once composed.
+	// Composed says, of a leased row, that the finished mail is there.
+	Composed bool
+
+	// The finished mail, once composed and loaded.
 	Sender string // of the envelope
 	Header []byte
 	Body   []byte
@@ -122,7 +125,11 @@ func (tx *Tx) leasePriority(priority, n int, ttl time.Duration) ([]Outbox, error
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, scanOutbox)
+	return collect(rows, func(s scanner) (Outbox, error) {
+		o, err := scanOutbox(s)
+		o.Composed = o.MailID != ""
+		return o, err
+	})
 }
 
 // ReclaimOutbox puts rows back whose lease has run out, or whose gateway is
@@ -148,18 +155,56 @@ func (tx *Tx) lapsed() (condition string, args []any) {
 
 // StoreMail keeps a composed mail with its row, if the lease still holds.
 func (tx *Tx) StoreMail(o Outbox) (bool, error) {
-	n, err := tx.exec(`UPDATE outbox SET header = ?, body = ?, body_id = ?, sender = ?, mail_id = ?
-		WHERE id = ? AND fence = ? AND state = 'sending'`,
-		o.Header, o.Body, nullable(o.BodyID), o.Sender, o.MailID, o.ID, o.Fence)
-	return n == 1, err
+	// The row is changed first: on PostgreSQL that also locks it.
+	n, err := tx.exec(`UPDATE outbox SET mail_id = ? WHERE id = ? AND fence = ? AND state = 'sending'`, o.MailID, o.ID, o.Fence)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	_, err = tx.exec(`INSERT INTO outbox_mail (outbox_id, sender, header, body, body_id) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (outbox_id) DO UPDATE SET sender = excluded.sender, header = excluded.header, body = excluded.body,
+		body_id = excluded.body_id`, o.ID, o.Sender, o.Header, o.Body, nullable(o.BodyID))
+	return err == nil, err
 }
 
-// LoadMail reads what StoreMail kept; Header is nil if there is nothing yet.
+// LoadMail reads what StoreMail kept; Header is nil if there is nothing, or
+// nothing any more. It is sql.ErrNoRows if there is no such row.
 func (tx *Tx) LoadMail(o *Outbox) error {
+	var sender sql.NullString
 	var bodyID sql.NullInt64
-	err := tx.row(`SELECT header, body, body_id, sender, mail_id FROM outbox WHERE id = ?`, o.ID).
-		Scan(&o.Header, &o.Body, &bodyID, &o.Sender, &o.MailID)
-	o.BodyID = bodyID.Int64
+	err := tx.row(`SELECT o.mail_id, m.sender, m.header, m.body, m.body_id FROM outbox AS o
+		LEFT JOIN outbox_mail AS m ON m.outbox_id = o.id WHERE o.id = ?`, o.ID).
+		Scan(&o.MailID, &sender, &o.Header, &o.Body, &bodyID)
+	o.Sender, o.BodyID = sender.String, bodyID.Int64
+	return err
+}
+
+// DropOldMails forgets the finished mails of rows that were settled before a
+// time, the oldest first, at most n, and says how many. The rows stay.
+func (tx *Tx) DropOldMails(before time.Time, n int) (int, error) {
+	// A cross join, for SQLite would begin with the other table, which is long.
+	rows, err := tx.query(`SELECT m.outbox_id, m.body_id FROM (SELECT outbox_id, body_id FROM outbox_mail ORDER BY outbox_id LIMIT ?) AS m
+		CROSS JOIN outbox AS o WHERE o.id = m.outbox_id AND o.state IN ('sent', 'failed', 'cancelled') AND coalesce(o.sent, o.due) < ?`, n, before)
+	if err != nil {
+		return 0, err
+	}
+	old, err := collect(rows, func(s scanner) (ids [2]sql.NullInt64, err error) {
+		err = s.Scan(&ids[0], &ids[1])
+		return ids, err
+	})
+	for i := 0; err == nil && i < len(old); i++ {
+		err = tx.dropMail(old[i][0].Int64, old[i][1].Int64)
+	}
+	return len(old), err
+}
+
+func (tx *Tx) dropMail(row, body int64) error {
+	if _, err := tx.exec(`DELETE FROM outbox_mail WHERE outbox_id = ?`, row); err != nil || body == 0 {
+		return err
+	}
+	if _, err := tx.exec(`DELETE FROM raw_chunk WHERE raw_id = ?`, body); err != nil {
+		return err
+	}
+	_, err := tx.exec(`DELETE FROM raw WHERE id = ?`, body)
 	return err
 }
 
@@ -233,11 +278,11 @@ func (tx *Tx) OutboxPage(state OutboxState, after int64, n int) ([]Outbox, error
 	return collect(rows, scanOutbox)
 }
 
-// QueuedFor finds the queued row of a kind to a recipient at a desk that is
-// not composed yet, or sql.ErrNoRows.
-func (tx *Tx) QueuedFor(recipient, desk string, kind ticket.Kind) (Outbox, error) {
-	return scanOutbox(tx.row(`SELECT `+outboxColumns+` FROM outbox WHERE recipient = ? AND kind = ? AND state = 'queued'
-		AND desk = ? AND header IS NULL ORDER BY id LIMIT 1`+tx.forUpdate(), recipient, string(kind), desk))
+// QueuedLater finds the queued also-received mail to a recipient at a desk
+// that is not composed yet, or sql.ErrNoRows.
+func (tx *Tx) QueuedLater(recipient, desk string) (Outbox, error) {
+	return scanOutbox(tx.row(`SELECT `+outboxColumns+` FROM outbox WHERE recipient = ? AND kind = 'also-received' AND state = 'queued'
+		AND desk = ? AND mail_id = '' ORDER BY id LIMIT 1`+tx.forUpdate(), recipient, desk))
 }
 
 // SetArgs changes what a row that is not composed yet will say.

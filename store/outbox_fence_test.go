@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -119,7 +120,7 @@ func testFinishedRows(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "not released", release(), false)
 }
 
-func testQueuedFor(t *testing.T, c *steps, a, b *store.DB) {
+func testQueuedLater(t *testing.T, c *steps, a, b *store.DB) {
 	add := func(to, desk string, kind ticket.Kind, due time.Duration) int64 {
 		return queue(t, a, store.Outbox{Desk: desk, Recipient: to, Kind: kind, Args: "old"}, due)
 	}
@@ -129,7 +130,7 @@ func testQueuedFor(t *testing.T, c *steps, a, b *store.DB) {
 	find := func() (o store.Outbox) {
 		t.Helper()
 		do(t, a, func(tx *store.Tx) (err error) {
-			o, err = tx.QueuedFor("a@x", "support", ticket.AlsoReceived)
+			o, err = tx.QueuedLater("a@x", "support")
 			if errors.Is(err, sql.ErrNoRows) {
 				err = nil
 			}
@@ -145,8 +146,46 @@ func testQueuedFor(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "its words", fmt.Sprint(find().Args, row(t, a, second).Args), "newold")
 	o := lease(t, a, 1)[0]
 	same(t, "one in hand is too late", find().ID, second)
-	o.Header = []byte("h")
+	o.Header, o.MailID = []byte("h"), "<m@x>"
 	in(t, a, func(tx *store.Tx) (bool, error) { return tx.StoreMail(o) })
 	finish(t, a, o, store.Queued)
 	same(t, "so is one that is composed", find().ID, second)
+}
+
+// What was settled long ago keeps its row and loses its mail, a large one with
+// its raw row; what has not left keeps both.
+func testDropOldMails(t *testing.T, c *steps, a, b *store.DB) {
+	send := func(state store.OutboxState, large bool) (id, raw int64) {
+		id = queue(t, a, store.Outbox{Recipient: "a@x", Desk: rand.Text()}, 0)
+		o := lease(t, a, 1)[0]
+		o.Header, o.MailID, o.Due = []byte("h"), "<m@x>", c.Now()
+		if state == store.Queued {
+			o.Due = c.Now().Add(24 * time.Hour)
+		}
+		if large {
+			o.BodyID = in(t, a, addRaw)
+		}
+		in(t, a, func(tx *store.Tx) (bool, error) { return tx.StoreMail(o) })
+		finish(t, a, o, state)
+		return id, o.BodyID
+	}
+	sent, raw := send(store.Sent, true)
+	failed, _ := send(store.FailedOut, false)
+	waits, _ := send(store.Queued, false)
+	c.add(time.Hour)
+	fresh, _ := send(store.Sent, false)
+	drop := func() int {
+		t.Helper()
+		return in(t, a, func(tx *store.Tx) (int, error) { return tx.DropOldMails(c.Now().Add(-time.Minute), 10) })
+	}
+	same(t, "dropped", drop(), 2)
+	same(t, "again", drop(), 0)
+	for id, there := range map[int64]bool{sent: false, failed: false, waits: true, fresh: true} {
+		o := row(t, a, id)
+		do(t, a, func(tx *store.Tx) error { return tx.LoadMail(&o) })
+		same(t, fmt.Sprint("mail of ", id), o.Header != nil, there)
+		same(t, "its id", o.MailID, "<m@x>")
+	}
+	err := a.View(t.Context(), func(tx *store.Tx) error { _, err := tx.ReadRaw(raw); return err })
+	errorIs(t, "the large body", err, sql.ErrNoRows)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"guichet/mailflow/ticket"
@@ -45,7 +46,7 @@ func fold(address string) string { return strings.ToLower(cleanText(address)) }
 // follower takes the role asked for if it is a customer's or integrator's.
 func (tx *Tx) AddParty(p Party) (Party, error) {
 	old, err := tx.PartyByAddress(p.TicketID, p.Address)
-	if err == sql.ErrNoRows && tx.forUpdate() != "" {
+	if err == sql.ErrNoRows && tx.forUpdate() != "" && p.TicketID != tx.made {
 		// Not every caller has locked the ticket, and ordinals are unique.
 		if _, err = tx.LockTicket(p.TicketID); err != nil {
 			return p, err
@@ -58,24 +59,31 @@ func (tx *Tx) AddParty(p Party) (Party, error) {
 	if err != sql.ErrNoRows {
 		return p, err
 	}
-	p.Address = fold(p.Address)
+	p.Address, p.Name, p.AddedBy = fold(p.Address), cleanText(p.Name), cleanText(p.AddedBy)
+	p.Role = ticket.Role(cleanText(string(p.Role)))
 	if p.PersonID, err = tx.Person(p.Address, p.Name); err != nil {
 		return p, err
 	}
 	var link [20]byte
 	rand.Read(link[:])
 	p.Link, p.Reachable, p.Active = hex.EncodeToString(link[:]), true, true
-	if err = tx.row(`SELECT coalesce(max(ordinal), 0) + 1 FROM party WHERE ticket_id = ?`, p.TicketID).Scan(&p.Ordinal); err != nil {
-		return p, err
+	p.Ordinal = 1
+	all := tx.parties[p.TicketID]
+	if len(all) > 0 {
+		p.Ordinal = all[len(all)-1].Ordinal + 1
 	}
 	p.ID, err = tx.insert(`INSERT INTO party (ticket_id, ordinal, role, address, name, person_id, added_by, since,
 		reachable, proven, active, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		p.TicketID, p.Ordinal, string(p.Role), p.Address, p.Name, p.PersonID, p.AddedBy, p.Since,
 		p.Reachable, p.Proven, p.Active, p.Link)
+	if err == nil {
+		tx.parties[p.TicketID] = append(slices.Clip(all), p)
+	}
 	return p, err
 }
 
 func (tx *Tx) readdParty(p Party, role ticket.Role) (Party, error) {
+	tx.parties = nil
 	if role == ticket.Customer || role == ticket.Integrator {
 		p.Role = role
 	}
@@ -86,41 +94,75 @@ func (tx *Tx) readdParty(p Party, role ticket.Role) (Party, error) {
 
 // SetRole changes a party's role.
 func (tx *Tx) SetRole(partyID int64, role ticket.Role) error {
+	tx.parties = nil
 	_, err := tx.exec(`UPDATE party SET role = ? WHERE id = ?`, string(role), partyID)
 	return err
 }
 
 // SetReachable records whether mail to a party arrives.
 func (tx *Tx) SetReachable(ticketID int64, ordinal int, ok bool) error {
+	tx.parties = nil
 	_, err := tx.exec(`UPDATE party SET reachable = ? WHERE ticket_id = ? AND ordinal = ?`, ok, ticketID, ordinal)
 	return err
 }
 
 // SetProven records that a party has shown that the mailbox is theirs.
 func (tx *Tx) SetProven(partyID int64) error {
+	tx.parties = nil
 	_, err := tx.exec(`UPDATE party SET proven = 1, reachable = 1 WHERE id = ?`, partyID)
 	return err
 }
 
 // Parties lists all parties of a ticket, agents included, by ordinal.
 func (tx *Tx) Parties(ticketID int64) ([]Party, error) {
-	rows, err := tx.query(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND active = 1 ORDER BY ordinal`, ticketID)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, scanParty)
+	all, err := tx.partiesOf(ticketID)
+	return slices.DeleteFunc(slices.Clone(all), func(p Party) bool { return !p.Active }), err
 }
 
 // PartyByAddress finds a party by its address, or sql.ErrNoRows.
 func (tx *Tx) PartyByAddress(ticketID int64, address string) (Party, error) {
-	return scanParty(tx.row(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND address = ?`,
-		ticketID, fold(address)))
+	address = fold(address)
+	return tx.partyWhere(ticketID, func(p Party) bool { return p.Address == address })
 }
 
 // PartyByOrdinal finds a party by the ordinal that tokens carry, or
 // sql.ErrNoRows.
 func (tx *Tx) PartyByOrdinal(ticketID int64, ordinal int) (Party, error) {
-	return scanParty(tx.row(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND ordinal = ?`, ticketID, ordinal))
+	return tx.partyWhere(ticketID, func(p Party) bool { return p.Ordinal == ordinal })
+}
+
+func (tx *Tx) partyWhere(ticketID int64, is func(Party) bool) (Party, error) {
+	all, err := tx.partiesOf(ticketID)
+	if err != nil {
+		return Party{}, err
+	}
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i], nil
+	}
+	return Party{}, sql.ErrNoRows
+}
+
+// partiesOf reads the parties of a ticket once a transaction.
+func (tx *Tx) partiesOf(ticketID int64) ([]Party, error) {
+	if all, ok := tx.parties[ticketID]; ok {
+		return all, nil
+	}
+	rows, err := tx.query(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? ORDER BY ordinal`, ticketID)
+	if err != nil {
+		return nil, err
+	}
+	all, err := collect(rows, scanParty)
+	if err == nil {
+		tx.knowParties(ticketID, all)
+	}
+	return all, err
+}
+
+func (tx *Tx) knowParties(ticketID int64, all []Party) {
+	if tx.parties == nil {
+		tx.parties = map[int64][]Party{}
+	}
+	tx.parties[ticketID] = all
 }
 
 // PartyByLink finds a party by the link of its ticket page, or sql.ErrNoRows.
@@ -166,22 +208,15 @@ func (tx *Tx) AddAlias(address string, personID int64) error {
 // the contact's, the organisation's, or "".
 func (tx *Tx) Language(address string) (lang string, err error) {
 	address = fold(address)
-	for _, q := range []string{
-		`SELECT p.language FROM person AS p JOIN address AS a ON a.person_id = p.id WHERE a.address = ?`,
-		`SELECT language FROM contact WHERE address = ? ORDER BY organisation_id LIMIT 1`,
-	} {
-		if err = tx.row(q, address).Scan(&lang); err == nil && lang != "" {
-			return lang, nil
-		}
-		if err != nil && err != sql.ErrNoRows {
-			return "", err
-		}
+	err = tx.row(`SELECT p.language FROM person AS p JOIN address AS a ON a.person_id = p.id WHERE a.address = ?`, address).Scan(&lang)
+	if err != nil && err != sql.ErrNoRows || lang != "" {
+		return lang, err
 	}
-	org, err := tx.OrganisationOf(address)
-	if err != nil || org == nil {
+	d, err := tx.directory()
+	if err != nil {
 		return "", err
 	}
-	return org.Language, nil
+	return d.language(address), nil
 }
 
 // SetLanguage remembers a person's language.

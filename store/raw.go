@@ -113,8 +113,10 @@ func (w *RawWriter) Finish(tx *Tx) (id int64, sum string, size int64, err error)
 	}
 	sum = hex.EncodeToString(w.hash.Sum(nil))
 	if w.id == 0 {
+		mail := append([]byte{}, w.buf...)
 		id, err = tx.insert(`INSERT INTO raw (sha256, size, complete, created, data) VALUES (?, ?, 1, ?, ?) RETURNING id`,
-			sum, w.size, tx.now, append([]byte{}, w.buf...))
+			sum, w.size, tx.now, mail)
+		tx.AfterCommit(func() { w.db.recent.put(id, mail) })
 	} else {
 		id, err = w.id, w.complete(tx, sum)
 	}

@@ -25,12 +25,17 @@ func scanTicket(s scanner) (ticket.Ticket, error) {
 // AddTicket stores a new ticket and gives its row id. opener is the
 // Message-ID of the mail that began it, or "".
 func (tx *Tx) AddTicket(t ticket.Ticket, opener string) (int64, error) {
-	return tx.insert(`INSERT INTO ticket (version, number, desk, state, closed, subject, assignee, category, urgency,
+	id, err := tx.insert(`INSERT INTO ticket (version, number, desk, state, closed, subject, assignee, category, urgency,
 		created, updated, closed_at, deadline, next, reminders, warned, waiting, resolution, merged_into, opener)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		t.Version, nullString(t.Number), t.Desk, string(t.State), string(t.Closed), t.Subject, t.Assignee, t.Category, t.Urgency,
 		t.Created, t.Updated, t.ClosedAt, t.Deadline, string(t.Next), t.Reminders, t.Warned, t.Waiting, t.Resolution,
 		t.MergedInto, opener)
+	if err == nil {
+		tx.made = id
+		tx.knowParties(id, nil)
+	}
+	return id, err
 }
 
 // SaveTicket stores a changed ticket.
@@ -50,6 +55,9 @@ func (tx *Tx) SaveTicket(t ticket.Ticket) error {
 // LockTicket reads a ticket for change: on PostgreSQL its row stays locked to
 // the end of the transaction. sql.ErrNoRows if there is none.
 func (tx *Tx) LockTicket(id int64) (ticket.Ticket, error) {
+	if tx.forUpdate() != "" {
+		delete(tx.parties, id) // whoever held the lock before may have changed them
+	}
 	return scanTicket(tx.row(`SELECT `+ticketColumns+` FROM ticket WHERE id = ?`+tx.forUpdate(), id))
 }
 

@@ -27,6 +27,11 @@ type Tx struct {
 	wrote bool  // something other than a SELECT ran
 	bytes int64 // of arguments given to it
 	after []func()
+	dir   *directory // of the organisations, once asked for
+	// parties are those of the tickets that were asked about, all of them,
+	// removed ones included; what changes them forgets them.
+	parties map[int64][]Party
+	made    int64 // the ticket that the transaction made: nobody else sees it
 }
 
 // runner is what *sql.Conn and *sql.Tx have in common.

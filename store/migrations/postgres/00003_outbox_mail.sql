@@ -1,0 +1,18 @@
+-- +goose Up
+
+-- The finished mail of an outbox row stands beside it: the row itself changes
+-- three times on its way, and each time would be written with its mail.
+CREATE TABLE outbox_mail (
+    outbox_id BIGINT PRIMARY KEY REFERENCES outbox (id),
+    sender    TEXT NOT NULL,                   -- the envelope's
+    header    BYTEA NOT NULL,
+    body      BYTEA,                            -- small ones
+    body_id   BIGINT                          -- a raw row, for large ones
+);
+INSERT INTO outbox_mail (outbox_id, sender, header, body, body_id)
+    SELECT id, sender, header, body, body_id FROM outbox WHERE header IS NOT NULL;
+ALTER TABLE outbox DROP COLUMN sender, DROP COLUMN header, DROP COLUMN body, DROP COLUMN body_id;
+
+-- Only one kind of mail is ever looked for before it leaves.
+DROP INDEX outbox_recipient;
+CREATE INDEX outbox_later ON outbox (recipient) WHERE state = 'queued' AND kind = 'also-received';
