@@ -2,6 +2,7 @@ package rfc822
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 
@@ -112,6 +113,9 @@ func decodeCharset(b []byte, charset string) (text string, ok bool) {
 	if e == nil {
 		return detect(b, ""), false
 	}
+	if (strings.HasPrefix(name, "iso-8859-") || strings.HasPrefix(name, "windows-125")) && isASCII(b) {
+		return string(b), true // all of these begin with ASCII
+	}
 	out, err := e.NewDecoder().Bytes(b)
 	if err != nil {
 		return detect(b, ""), true
@@ -157,6 +161,12 @@ func detect(b []byte, hint string) string {
 }
 
 func isASCII(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+		b = b[8:]
+	}
 	for _, c := range b {
 		if c >= utf8.RuneSelf {
 			return false
@@ -167,6 +177,9 @@ func isASCII(b []byte) bool {
 
 // isISO2022JP looks for the escapes to a Japanese character set (RFC 1468).
 func isISO2022JP(b []byte) bool {
+	if bytes.IndexByte(b, 0x1b) < 0 {
+		return false
+	}
 	for _, esc := range []string{"\x1b$B", "\x1b$@", "\x1b(J", "\x1b(I", "\x1b$(D"} {
 		if bytes.Contains(b, []byte(esc)) {
 			return true

@@ -26,23 +26,56 @@ func isInvisible(r rune) bool {
 	return r == 0x200b || r == 0xfeff || r >= 0x2060 && r <= 0x2064
 }
 
-// plain reports whether s is ASCII without controls but those in keep: then
-// there is nothing to clean, which is the case of nearly all lines.
-func plain(s, keep string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= 0x7f || c < 0x20 && strings.IndexByte(keep, c) < 0 {
-			return false
+// The classes of bytes that cleaning looks at. What is of none is printable
+// ASCII, as nearly all of a mail is.
+const (
+	byteControl = 1 << iota // C0 and DEL
+	byteTab
+	byteLF
+	byteHigh  // not ASCII
+	byteLeads // starts a character from U+0300 on, of which NFC may change some
+)
+
+var byteClass = func() (class [256]uint8) {
+	for c := range class {
+		switch {
+		case c == '\t':
+			class[c] = byteTab
+		case c == '\n':
+			class[c] = byteLF
+		case c < 0x20 || c == 0x7f:
+			class[c] = byteControl
+		case c >= 0xcc:
+			class[c] = byteHigh | byteLeads
+		case c >= 0x80:
+			class[c] = byteHigh
 		}
 	}
-	return true
+	return class
+}()
+
+// classes returns the classes of all bytes of s together.
+func classes(s string) (all uint8) {
+	for i := range len(s) {
+		all |= byteClass[s[i]]
+	}
+	return all
+}
+
+// nfc brings valid UTF-8 to NFC, in which all characters below U+0300 are.
+func nfc(s string) string {
+	if classes(s)&byteLeads == 0 {
+		return s
+	}
+	return norm.NFC.String(s)
 }
 
 // cleanField makes a field value valid UTF-8 in NFC without controls.
 func cleanField(s string) string {
-	if plain(s, "\t") {
+	if classes(s)&^byteTab == 0 {
 		return s
 	}
-	return norm.NFC.String(strings.Map(func(r rune) rune {
+	return nfc(strings.Map(func(r rune) rune {
 		if isControl(r) && r != '\t' {
 			return -1
 		}
@@ -53,7 +86,7 @@ func cleanField(s string) string {
 // cleanLine makes one line fit to be shown of a subject or a name: controls
 // and bidi controls go, line and paragraph ends and tabs become blanks.
 func cleanLine(s string) string {
-	if plain(s, "") {
+	if classes(s) == 0 {
 		return strings.TrimSpace(s)
 	}
 	s = strings.Map(func(r rune) rune {
@@ -65,37 +98,77 @@ func cleanLine(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\ufffd"))
-	return strings.TrimSpace(norm.NFC.String(s))
+	return strings.TrimSpace(nfc(s))
 }
 
 // cleanName is cleanLine for display names, from which the direction marks LRM
 // and RLM go too.
 func cleanName(s string) string {
 	s = cleanLine(s)
-	if plain(s, "") {
+	if classes(s) == 0 {
 		return s
 	}
-	return strings.TrimSpace(norm.NFC.String(strings.NewReplacer("\u200e", "", "\u200f", "").Replace(s)))
+	return strings.TrimSpace(nfc(directionMarks.Replace(s)))
 }
+
+var directionMarks = strings.NewReplacer("\u200e", "", "\u200f", "")
 
 // cleanText makes a body valid UTF-8 in NFC with LF line ends. Bidi characters
 // stay: bodies are isolated where they are shown, not edited.
 func cleanText(s string) string {
-	if strings.IndexByte(s, '\r') >= 0 {
-		s = lineEnds.Replace(s)
-	}
-	if plain(s, "\t\n") {
+	s = foldLineEnds(s)
+	seen := classes(s)
+	if seen&^(byteTab|byteLF) == 0 {
 		return s
 	}
-	return norm.NFC.String(strings.Map(func(r rune) rune {
-		if isControl(r) && r != '\t' && r != '\n' || r == 0xfeff {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\ufffd")))
+	s = strings.ToValidUTF8(s, "\ufffd")
+	if seen&byteControl != 0 || strings.Contains(s, "\ufeff") || hasC1(s) {
+		s = strings.Map(func(r rune) rune {
+			if isControl(r) && r != '\t' && r != '\n' || r == 0xfeff {
+				return -1
+			}
+			return r
+		}, s)
+	}
+	return nfc(s)
 }
 
-var lineEnds = strings.NewReplacer("\r\r\n", "\n", "\r\n", "\n", "\r", "\n")
+// hasC1 looks for C1 controls, U+0080 to U+009F, in valid UTF-8.
+func hasC1(s string) bool {
+	for {
+		i := strings.IndexByte(s, 0xc2)
+		if i < 0 {
+			return false
+		}
+		if s[i+1] < 0xa0 {
+			return true
+		}
+		s = s[i+2:]
+	}
+}
+
+// foldLineEnds makes LF of CR CR LF, CRLF and CR.
+func foldLineEnds(s string) string {
+	i := strings.IndexByte(s, '\r')
+	if i < 0 {
+		return s
+	}
+	var out strings.Builder
+	out.Grow(len(s))
+	for ; i >= 0; i = strings.IndexByte(s, '\r') {
+		out.WriteString(s[:i])
+		out.WriteByte('\n')
+		switch rest := s[i+1:]; {
+		case strings.HasPrefix(rest, "\n"):
+			i++
+		case strings.HasPrefix(rest, "\r\n"):
+			i += 2
+		}
+		s = s[i+1:]
+	}
+	out.WriteString(s)
+	return out.String()
+}
 
 // maxFilename is the longest file name kept, in bytes: what file systems take.
 const maxFilename = 255

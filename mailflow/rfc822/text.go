@@ -1,11 +1,6 @@
 package rfc822
 
-import (
-	"io"
-	"strings"
-
-	"golang.org/x/text/unicode/norm"
-)
+import "strings"
 
 const (
 	// maxText is how much of a mail's text is kept, in bytes. The corpora's
@@ -119,7 +114,7 @@ func (e *entity) isText() bool {
 func (t *texter) plainText(e *entity) string {
 	s := cleanText(t.decode(e, &t.plain))
 	if strings.EqualFold(e.params["format"], "flowed") {
-		s = norm.NFC.String(unflow(s, strings.EqualFold(e.params["delsp"], "yes")))
+		s = nfc(unflow(s, strings.EqualFold(e.params["delsp"], "yes")))
 	}
 	return s
 }
@@ -136,8 +131,7 @@ func (t *texter) page(e *entity) string {
 
 // decode reads a part's text, of which at most *room bytes.
 func (t *texter) decode(e *entity, room *int) string {
-	body := openBody(t.raw[e.start:e.end], e.encoding)
-	b, _ := io.ReadAll(io.LimitReader(body, int64(*room)+1))
+	b := decodeBody(t.raw[e.start:e.end], e.encoding, *room+1)
 	if len(b) > *room {
 		t.note("The text is longer than 2 MiB; it was cut.")
 		b = b[:*room]
@@ -191,14 +185,15 @@ func unflow(s string, delSp bool) string {
 		for quoted < len(line) && line[quoted] == '>' {
 			quoted++
 		}
-		line = strings.TrimPrefix(line[quoted:], " ") // space-stuffing
+		marks, line := line[:quoted], strings.TrimPrefix(line[quoted:], " ") // space-stuffing
 		sig := line == "-- " || line == "--"
 		if flowing && (quoted != depth || sig) {
 			flowing = false
 			out.WriteByte('\n')
 		}
 		if !flowing && quoted > 0 {
-			out.WriteString(strings.Repeat(">", quoted) + " ")
+			out.WriteString(marks)
+			out.WriteByte(' ')
 		}
 		depth = quoted
 		flowing = strings.HasSuffix(line, " ") && !sig

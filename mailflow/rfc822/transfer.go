@@ -65,6 +65,18 @@ func openBody(body []byte, encoding string) io.Reader {
 	return bytes.NewReader(body)
 }
 
+// decodeBody decodes at most limit bytes of body. What is not encoded is not
+// copied: the result may only be read.
+func decodeBody(body []byte, encoding string, limit int) []byte {
+	r := openBody(body, encoding)
+	if _, ok := r.(*bytes.Reader); ok {
+		return body[:min(len(body), limit)]
+	}
+	out := make([]byte, min(len(body)+2, limit)) // uuencode's last line may be cut short
+	n, _ := io.ReadFull(r, out)
+	return out[:n]
+}
+
 // base64Reader decodes RFC 2045 §6.8 leniently. Data ends at the padding, or
 // at a line that is plainly none of it: list programs append footers.
 type base64Reader struct {
@@ -87,6 +99,10 @@ func (r *base64Reader) Read(p []byte) (int, error) {
 			n, r.left = n+c, r.left[c:]
 			continue
 		}
+		if c := r.quads(p[n:]); c > 0 {
+			n += c
+			continue
+		}
 		if r.done || !r.fill() {
 			if n == 0 {
 				return 0, io.EOF
@@ -95,6 +111,24 @@ func (r *base64Reader) Read(p []byte) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// quads decodes into p as long as four characters follow that are all data, as
+// within a line. It is what nearly all of an attachment goes through.
+func (r *base64Reader) quads(p []byte) int {
+	n, src := 0, r.src
+	for n+3 <= len(p) && len(src) >= 4 {
+		a, b, c, d := base64Value[src[0]], base64Value[src[1]], base64Value[src[2]], base64Value[src[3]]
+		if a|b|c|d > 63 {
+			break
+		}
+		p[n], p[n+1], p[n+2] = a<<2|b>>4, b<<4|c>>2, c<<6|d
+		n, src = n+3, src[4:]
+	}
+	if n > 0 {
+		r.src, r.line, r.some = src, true, true
+	}
+	return n
 }
 
 // fill decodes the next four characters into left.
@@ -151,24 +185,38 @@ type qpReader struct {
 func (r *qpReader) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) && len(r.src) > 0 {
-		switch r.src[0] {
-		case '=':
+		if c := r.run(p[n:]); c > 0 {
+			n += c
+			continue
+		}
+		if r.src[0] == '=' {
 			n += r.escape(p[n:])
-		case ' ', '\t':
+		} else {
 			n += r.blanks(p[n:])
-		default:
-			run := bytes.IndexAny(r.src[:min(len(r.src), 512)], "= \t")
-			if run < 0 {
-				run = min(len(r.src), 512)
-			}
-			c := copy(p[n:], r.src[:run])
-			n, r.src = n+c, r.src[c:]
 		}
 	}
 	if n == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// run gives the characters that stand for themselves whatever follows them.
+func (r *qpReader) run(p []byte) int {
+	if r.keep > 0 {
+		return 0
+	}
+	n := 0
+	for n < len(p) && n < len(r.src) {
+		c := r.src[n]
+		if c == '=' || (c == ' ' || c == '\t') && (n+1 == len(r.src) || r.src[n+1] <= ' ') {
+			break
+		}
+		p[n] = c
+		n++
+	}
+	r.src = r.src[n:]
+	return n
 }
 
 // blanks gives a run of blanks, or passes it over at the end of a line, where
