@@ -11,12 +11,13 @@ import "strings"
 // above it: a bare forward is shown whole. Time is linear in text: a line is
 // looked at a bounded number of times.
 func ReplyText(text string) string {
-	s := replyScanner{lines: splitReply(text)}
+	lines := splitReply(text)
+	s := replyScanner{lines: lines, keep: make([]string, 0, len(lines))}
 	s.scan()
-	out := trimLines(strings.Join(s.keep, "\n"))
+	out := trimLines(s.keep)
 	if out == "" && !s.quotedMail {
 		// Only ">" lines, and nothing says that they are a mail.
-		return trimLines(text)
+		return trimLines(strings.Split(text, "\n"))
 	}
 	return out
 }
@@ -26,25 +27,53 @@ type replyLine struct {
 	raw    string
 	trim   string // without outer blanks, no-break spaces as blanks
 	quoted bool   // begins with ">"
-	verb   bool   // has a word such as "wrote"
 	cut    bool   // is "-- ", RFC 3676 §4.3: a signature follows
+	verb   verb   // has a word such as "wrote"; see hasVerb
+}
+
+// verb is what is known of a line's words. Few lines are asked for theirs.
+type verb uint8
+
+const (
+	verbUnknown verb = iota
+	verbThere
+	verbMissing
+)
+
+// hasVerb tells whether the line has a word such as "wrote".
+func (l *replyLine) hasVerb() bool {
+	if l.verb == verbUnknown {
+		l.verb = verbMissing
+		if hasQuoteVerb(l.trim) {
+			l.verb = verbThere
+		}
+	}
+	return l.verb == verbThere
 }
 
 func splitReply(text string) []replyLine {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
-	raw := strings.Split(text, "\n")
-	lines := make([]replyLine, len(raw))
-	for i, r := range raw {
-		t := strings.TrimSpace(blanks.Replace(r))
-		lines[i] = replyLine{
+	lines := make([]replyLine, 0, strings.Count(text, "\n")+1)
+	for r := range strings.SplitSeq(text, "\n") {
+		t := strings.TrimSpace(plainBlanks(r))
+		lines = append(lines, replyLine{
 			raw:    strings.TrimRight(r, " \t\r"),
 			trim:   t,
 			quoted: strings.HasPrefix(t, ">"),
-			verb:   hasQuoteVerb(t),
 			cut:    r == "-- " || r == "-- \r",
-		}
+		})
 	}
 	return lines
+}
+
+// plainBlanks makes blanks of no-break spaces and drops what has no width.
+func plainBlanks(s string) string {
+	for i := range len(s) {
+		if c := s[i]; c == 0xc2 || c == 0xe2 || c == 0xef { // all of them begin so
+			return blanks.Replace(s)
+		}
+	}
+	return s
 }
 
 var blanks = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\ufeff", "", "\u200b", "", "\u200e", "", "\u200f", "")
@@ -199,9 +228,15 @@ func (s *replyScanner) quote(i int) int {
 // innerIntroduction tells whether a quoted line shows that a mail is quoted.
 func innerIntroduction(l replyLine) bool {
 	inner := strings.TrimLeft(l.trim, "> ")
+	if original, forward := quoteMarker(inner); original || forward {
+		return true
+	}
+	if !attributionStart(inner) {
+		return false
+	}
+	l.hasVerb()
 	one := []replyLine{{raw: inner, trim: inner, verb: l.verb}}
-	original, forward := quoteMarker(inner)
-	return original || forward || attribution(one, 0) > 0
+	return attribution(one, 0) > 0
 }
 
 // wrappedQuote tells whether line i is the tail of the quoted line before it:
@@ -230,24 +265,26 @@ func nextText(lines []replyLine, i int) int {
 	return i
 }
 
-// trimLines removes blank lines at both ends and folds three or more of them
-// into two. The first line keeps its indent.
-func trimLines(text string) string {
-	lines := strings.Split(text, "\n")
-	out := lines[:0]
+// trimLines joins lines without the blank ones at both ends, and with at most
+// two in a row. The first line keeps its indent.
+func trimLines(lines []string) string {
+	size := 0
+	for _, l := range lines {
+		size += len(l) + 1
+	}
+	var out strings.Builder
+	out.Grow(size)
 	blank := 0
 	for _, l := range lines {
 		if strings.TrimSpace(l) == "" {
 			blank++
 			continue
 		}
-		if len(out) > 0 {
-			for range min(blank, 2) {
-				out = append(out, "")
-			}
+		if out.Len() > 0 {
+			out.WriteString("\n\n\n"[:1+min(blank, 2)])
 		}
 		blank = 0
-		out = append(out, l)
+		out.WriteString(l)
 	}
-	return strings.Join(out, "\n")
+	return out.String()
 }

@@ -39,6 +39,12 @@ func wordSet(s string) map[string]bool {
 	return set
 }
 
+// inSet tells whether word, in lower case, is in a set of short words.
+func inSet(set map[string]bool, word string) bool {
+	var low [64]byte
+	return len(word) <= len(low) && set[string(appendLower(low[:0], word))]
+}
+
 // hasQuoteVerb tells whether line has one of the verbs.
 func hasQuoteVerb(line string) bool {
 	if len(line) > maxAttributionBytes {
@@ -49,6 +55,9 @@ func hasQuoteVerb(line string) bool {
 			return true
 		}
 	}
+	if isASCII([]byte(line)) {
+		return false
+	}
 	for _, v := range quoteVerbsUnspaced {
 		if strings.Contains(line, v) {
 			return true
@@ -57,9 +66,22 @@ func hasQuoteVerb(line string) bool {
 	return false
 }
 
+// quoteVerbStarts are the ASCII letters that quoteVerbs begin with.
+var quoteVerbStarts = func() (starts [128]bool) {
+	for v := range quoteVerbs {
+		if v[0] < 128 {
+			starts[v[0]] = true
+		}
+	}
+	return starts
+}()
+
 func isQuoteVerb(word string) bool {
-	if len(word) > 40 {
+	if word == "" || len(word) > 40 {
 		return false
+	}
+	if c := word[0] | 0x20; c >= 'a' && c <= 'z' && !quoteVerbStarts[c] {
+		return false // the cheap look: most words end here
 	}
 	w := strings.ToLower(strings.TrimFunc(word, isOuter))
 	w = strings.TrimSuffix(w, "(a")
@@ -75,35 +97,60 @@ func attribution(lines []replyLine, i int) int {
 	if lines[i].quoted || !attributionStart(lines[i].trim) {
 		return 0
 	}
-	joined, verb := "", false
+	size, open := 0, 0 // of the lines so far: bytes, and "<" without ">"
+	ends := false      // the last line with text can be the end
+	c := strings.TrimLeft(lines[i].trim, "-*_ ")[0]
+	bare := c >= '0' && c <= '9'
 	for n := 1; n <= maxAttributionLines && i+n <= len(lines); n++ {
-		l := lines[i+n-1]
-		if n > 1 && !continuesAttribution(lines, i+n-1, joined) {
+		if n > 1 && !continuesAttribution(lines, i+n-1, open) {
 			return 0
 		}
-		verb = verb || l.verb
-		if joined != "" && l.trim != "" {
-			joined += " "
+		if l := lines[i+n-1].trim; l != "" {
+			if size += len(l) + min(size, 1); size > maxAttributionBytes {
+				return 0
+			}
+			open += strings.Count(l, "<") - strings.Count(l, ">")
+			ends = endsAttribution(l)
 		}
-		joined += l.trim
-		if len(joined) > maxAttributionBytes {
-			return 0
-		}
-		next := nextText(lines[:min(len(lines), i+n+3)], i+n)
-		quoted := next < min(len(lines), i+n+3) && lines[next].quoted
-		if isAttribution(joined, verb, quoted) {
+		if (ends || bare) && attributionOf(lines, i, n) {
 			return n
 		}
 	}
 	return 0
 }
 
+// attributionOf judges the n lines from i as a whole.
+func attributionOf(lines []replyLine, i, n int) bool {
+	var joined strings.Builder
+	verb := false
+	for j := i; j < i+n; j++ {
+		l := &lines[j]
+		verb = verb || l.hasVerb()
+		if joined.Len() > 0 && l.trim != "" {
+			joined.WriteByte(' ')
+		}
+		joined.WriteString(l.trim)
+	}
+	near := lines[:min(len(lines), i+n+3)]
+	next := nextText(near, i+n)
+	return isAttribution(joined.String(), verb, next < len(near) && near[next].quoted)
+}
+
+// endsAttribution is the cheap look at what may be its last line: a colon or
+// the verb stands at the end, behind no more than dashes. A line of dashes
+// alone says nothing.
+func endsAttribution(line string) bool {
+	line = strings.TrimRight(line, "-*_ ")
+	return line == "" || strings.HasSuffix(line, ":") || strings.HasSuffix(line, "：") || endsWithVerb(line)
+}
+
 // continuesAttribution tells whether line i can go on with what was joined so
-// far: a text line; a ">" that closes an address; a blank line before one.
-func continuesAttribution(lines []replyLine, i int, joined string) bool {
-	l := lines[i]
+// far, in which open "<" are not closed: a text line; a ">" that closes an
+// address; a blank line before one.
+func continuesAttribution(lines []replyLine, i, open int) bool {
+	l := &lines[i]
 	if l.quoted {
-		return strings.Count(joined, "<") > strings.Count(joined, ">")
+		return open > 0
 	}
 	if l.trim == "" {
 		return i+1 < len(lines) && strings.HasPrefix(lines[i+1].trim, "<")
@@ -122,7 +169,7 @@ func attributionStart(line string) bool {
 	}
 	n := 0
 	for w := range strings.FieldsSeq(line) {
-		if n == 0 && attributionStarts[strings.ToLower(strings.TrimFunc(w, isOuter))] || w[0] >= '0' && w[0] <= '9' {
+		if n == 0 && inSet(attributionStarts, strings.TrimFunc(w, isOuter)) || w[0] >= '0' && w[0] <= '9' {
 			return true
 		}
 		if n++; n == 3 {
@@ -152,7 +199,7 @@ func isAttribution(s string, verb, quoted bool) bool {
 	if s == "" {
 		return false
 	}
-	if s[0] >= '0' && s[0] <= '9' && gmailBare.MatchString(s) {
+	if s[0] >= '0' && s[0] <= '9' && len(s) > 4 && strings.IndexByte("-/.", s[4]) >= 0 && gmailBare.MatchString(s) {
 		return true
 	}
 	colon := strings.HasSuffix(s, ":") || strings.HasSuffix(s, "：")
@@ -210,12 +257,12 @@ func hasSentenceWord(s string) bool {
 // "reply--- On Wed, Apr 4, 2012 at 3:59 PM, me@domain.com wrote:". It returns
 // what stands before it, and over how many lines it goes.
 func sharedLine(lines []replyLine, i int) (head string, n int) {
-	l := lines[i]
+	l := &lines[i]
 	at := strings.Index(l.trim, "--- ")
-	if at <= 0 || !l.verb {
+	if at <= 0 || !l.hasVerb() {
 		return "", 0
 	}
-	rest := l
+	rest := *l
 	rest.trim = l.trim[at:]
 	tail := append([]replyLine{rest}, lines[i+1:min(len(lines), i+1+maxAttributionLines+3)]...)
 	if n = attribution(tail, 0); n == 0 {

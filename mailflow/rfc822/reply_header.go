@@ -149,18 +149,19 @@ func quoteMarker(line string) (original, forward bool) {
 	if len(line) < 12 || len(line) > 200 {
 		return false, false
 	}
-	inner := strings.ToLower(strings.Trim(line, "-_=*~—– >:：\t"))
-	if inner == "" || len(inner) > 120 {
+	framed := strings.HasPrefix(strings.TrimLeft(line, "*> "), "--") || strings.HasPrefix(line, "==") || strings.HasPrefix(line, "__")
+	colon := strings.HasSuffix(line, ":") || strings.HasSuffix(line, "：") || strings.HasSuffix(line, ":*")
+	if !framed && !colon {
 		return false, false
 	}
-	framed := strings.HasPrefix(strings.TrimLeft(line, "*> "), "--") || strings.HasPrefix(line, "==") || strings.HasPrefix(line, "__")
-	if framed {
+	inner := strings.ToLower(strings.Trim(line, "-_=*~—– >:：\t"))
+	switch {
+	case inner == "" || len(inner) > 120:
+		return false, false
+	case framed:
 		return hasMark(originalMarks, inner), hasMark(forwardMarks, inner)
 	}
-	if strings.HasSuffix(line, ":") || strings.HasSuffix(line, "：") || strings.HasSuffix(line, ":*") {
-		return false, hasMark(forwardLines, inner)
-	}
-	return false, false
+	return false, hasMark(forwardLines, inner)
 }
 
 func hasMark(marks []string, inner string) bool {
@@ -174,5 +175,8 @@ func hasMark(marks []string, inner string) bool {
 
 // isRule tells whether a line is nothing but a drawn line.
 func isRule(line string) bool {
-	return len(line) >= 3 && strings.Trim(line, "_-=*~—–─ ") == ""
+	if len(line) < 3 || line[0] < 0x80 && strings.IndexByte("_-=*~ ", line[0]) < 0 {
+		return false
+	}
+	return strings.Trim(line, "_-=*~—–─ ") == ""
 }

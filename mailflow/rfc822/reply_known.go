@@ -33,7 +33,7 @@ func CutAtMarker(text, marker string) (above string, found bool) {
 }
 
 // squash folds white space to single blanks.
-func squash(s string) string { return strings.Join(strings.Fields(blanks.Replace(s)), " ") }
+func squash(s string) string { return strings.Join(strings.Fields(plainBlanks(s)), " ") }
 
 // unquote drops the ">" before a line.
 func unquote(line string) string { return strings.TrimLeft(line, "> \t") }
@@ -66,7 +66,7 @@ func withoutIntroduction(lines []replyLine) string {
 	for _, l := range lines[:end] {
 		out = append(out, l.raw)
 	}
-	return trimLines(strings.Join(out, "\n"))
+	return trimLines(out)
 }
 
 // nothingNew tells whether lines hold nothing but quotes and what introduces
@@ -128,7 +128,7 @@ func WithoutKnown(text, known string) string {
 			out, removed = append(out, s.raw), false
 		}
 	}
-	return trimLines(strings.Join(out, "\n"))
+	return trimLines(out)
 }
 
 // hasWordsOrMarks tells whether a line without words still says something: an

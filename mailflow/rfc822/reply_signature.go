@@ -96,7 +96,7 @@ func legalNotice(lines []replyLine, i int) int {
 }
 
 // devicePrefixes begin the line that a program appends by itself, lower-case.
-var devicePrefixes = splitPhrases(`sent from my |sent from |sent via |sent with |sent using |sent by |get outlook for |download outlook for |
+var devicePrefixes = newPrefixes(splitPhrases(`sent from my |sent from |sent via |sent with |sent using |sent by |get outlook for |download outlook for |
 	envoyé depuis |envoyé de mon |envoyé de |envoyé à partir |envoyé avec |envoyé via |provenance : |télécharger outlook pour |obtenez outlook pour |obtenir outlook pour |
 	gesendet von |gesendet mit |gesendet über |von meinem |von meiner |diese nachricht wurde von meinem |holen sie sich outlook für |laden sie outlook für |
 	enviado desde |enviado do |enviado a partir |enviado de mi |enviado através |enviado con |obtener outlook para |obter o outlook para |baixe o outlook para |
@@ -105,7 +105,7 @@ var devicePrefixes = splitPhrases(`sent from my |sent from |sent via |sent with 
 	skickat från |skickades från |hämta outlook för |sendt fra |sendt med |sendt via |hent outlook for |få outlook til |
 	lähetetty |hanki outlook |wysłane z |wysłano z |pobierz outlook |odesláno z |odoslané z |отправлено с |отправлено из |надіслано з |
 	elküldve |iphone'umdan gönderildi|trimis de pe |发自我的|來自我的|从我的|iphoneから送信|私のiphoneから送信|나의 iphone에서 보냄|cópia enviada do |
-	gönderen: |στάλθηκε από `)
+	gönderen: |στάλθηκε από `))
 
 func splitPhrases(s string) []string {
 	var out []string
@@ -134,22 +134,14 @@ func isDeviceLine(line string) bool {
 	if strings.Contains(line, "://") || strings.Contains(line, "mailto:") {
 		t = bareURL.ReplaceAllString(angleURL.ReplaceAllString(line, ""), "")
 	}
-	t = strings.ToLower(strings.Trim(t, "*_[]()<>. \t"))
-	prefix := devicePrefix(t)
+	t = strings.Trim(t, "*_[]()<>. \t")
+	prefix := devicePrefixes.of(t)
 	if prefix == "" || len(strings.Fields(t)) > 10 {
 		return false
 	}
+	t = strings.ToLower(t)
 	if strings.HasPrefix(prefix, "von mein") && !strings.Contains(t, "gesendet") && !strings.Contains(t, "gesandt") {
 		return false
 	}
 	return !sentenceEnd.MatchString(strings.TrimPrefix(t, prefix))
-}
-
-func devicePrefix(line string) string {
-	for _, p := range devicePrefixes {
-		if strings.HasPrefix(line, p) {
-			return p
-		}
-	}
-	return ""
 }
