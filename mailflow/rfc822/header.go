@@ -17,7 +17,7 @@ const maxFieldName = 998
 // Get returns the value of the first field called name, or "".
 func (h Header) Get(name string) string {
 	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
+		if sameName(f.Name, name) {
 			return f.Value
 		}
 	}
@@ -28,12 +28,25 @@ func (h Header) Get(name string) string {
 func (h Header) Values(name string) []string {
 	var v []string
 	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
+		if sameName(f.Name, name) {
 			v = append(v, f.Value)
 		}
 	}
 	return v
 }
+
+// Has reports whether there is a field called name.
+func (h Header) Has(name string) bool {
+	for _, f := range h {
+		if sameName(f.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameName compares field names, which are ASCII, whatever their case.
+func sameName(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // rawField is a field before its bytes are read as text: for that the charset
 // has to be known, which is a field's parameter itself.
@@ -228,9 +241,19 @@ func fieldsOf(raw []rawField, charset string) Header {
 	return h
 }
 
+// allASCII reports whether no charset makes a difference.
+func allASCII(raw []rawField) bool {
+	for _, f := range raw {
+		if !isASCII(f.value) {
+			return false
+		}
+	}
+	return true
+}
+
 func rawValue(raw []rawField, name string) []byte {
 	for _, f := range raw {
-		if strings.EqualFold(f.name, name) {
+		if sameName(f.name, name) {
 			return f.value
 		}
 	}

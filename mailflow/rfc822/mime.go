@@ -234,7 +234,9 @@ func (w *walker) read(e *entity, raw []rawField, byDefault string) {
 	e.read(raw, w.charset, byDefault, w.note)
 	if w.charset == "" && e.params["charset"] != "" {
 		w.charset = e.params["charset"]
-		e.read(raw, w.charset, byDefault, w.note)
+		if !allASCII(raw) {
+			e.read(raw, w.charset, byDefault, w.note) // its own fields may be in it
+		}
 	}
 }
 

@@ -23,6 +23,9 @@ func parseParams(s string) (value string, p params, over bool) {
 	if i := strings.IndexAny(value, " \t,"); i >= 0 && strings.Contains(value[i:], "=") {
 		value, rest = value[:i], strings.TrimLeft(value[i:], " \t,")+";"+rest
 	}
+	if rest == "" {
+		return value, nil, false
+	}
 	p = params{}
 	pieces := map[string][]piece{}
 	for n := 0; rest != ""; {

@@ -30,6 +30,9 @@ func readReport(m *Mail, raw []byte) *Report {
 			r.addStatus(readPart(p, raw, maxStatusPart))
 		}
 	}
+	if !standard && !mayBeBounce(m) {
+		return nil
+	}
 	notice, returned := splitNotice(m.Text)
 	if len(r.Recipients) == 0 {
 		if !standard && !looksLikeBounce(m, notice) {

@@ -29,11 +29,21 @@ var bouncePhrases = splitPhrases(`undeliver|delivery failure|delivery fail|deliv
 	delivery temporarily suspended|has been delayed|mailbox is full|mailbox exceeds|over quota|user unknown|no such user|not a valid user|errors from|
 	error occurred while trying to deliver|automatically generated delivery|bounced`)
 
+// sesBounce stands in what Amazon SES sends through SNS, in JSON.
+const sesBounce = `"notificationType":"Bounce"`
+
+// mayBeBounce is the cheap look before looksLikeBounce: nearly all mails end
+// here, and their text is not read as a notice.
+func mayBeBounce(m *Mail) bool {
+	return m.Header.Get("X-Failed-Recipients") != "" || strings.Contains(cutText(m.Text, 4<<10), sesBounce) ||
+		m.nullPath() || m.FromMailSystem() || fromAny(m, bounceKeepers)
+}
+
 // looksLikeBounce tells whether a mail without a status part is a delivery
 // report: a machine wrote it, and it says that a mail was not delivered.
 func looksLikeBounce(m *Mail, notice string) bool {
-	if m.Header.Get("X-Failed-Recipients") != "" || strings.Contains(cutText(notice, 4<<10), `"notificationType":"Bounce"`) {
-		return true // Exim and Gmail; Amazon SES through SNS, in JSON
+	if m.Header.Get("X-Failed-Recipients") != "" || strings.Contains(cutText(notice, 4<<10), sesBounce) {
+		return true // the field is Exim's and Gmail's
 	}
 	said := m.Subject
 	if m.nullPath() || m.FromMailSystem() {

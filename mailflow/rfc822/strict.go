@@ -1,7 +1,6 @@
 package rfc822
 
 import (
-	"regexp"
 	"strings"
 
 	// Without it go-message decodes names in UTF-8 and Latin-1 only.
@@ -13,8 +12,35 @@ import (
 // has been quadratic more than once (GO-2026-4977, GO-2026-4986).
 const maxStrict = 2000
 
-// plainAddress is an address that needs no quotes and no decoding.
-var plainAddress = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\\.[A-Za-z0-9-]+)+$")
+// isPlainAddress reports an address that needs no quotes and no decoding: of a
+// local part of atoms and dots, and a domain of at least two labels.
+func isPlainAddress(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	if !ok || local == "" || len(s) > maxAddress {
+		return false
+	}
+	for i := range len(local) {
+		if !isAlphanumeric(local[i]) && strings.IndexByte(".!#$%&'*+/=?^_`{|}~-", local[i]) < 0 {
+			return false
+		}
+	}
+	dots, label := 0, 0
+	for i := range len(domain) {
+		switch c := domain[i]; {
+		case isAlphanumeric(c) || c == '-':
+			label++
+		case c == '.' && label > 0:
+			dots, label = dots+1, 0
+		default:
+			return false
+		}
+	}
+	return dots > 0 && label > 0
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
 
 // strictAddresses reads a field as go-message does, by RFC 5322 §3.4. It
 // refuses many real mails; what it refuses, and addresses that are not plain,
@@ -29,7 +55,7 @@ func strictAddresses(s string) ([]Address, bool) {
 	}
 	list := make([]Address, 0, len(found))
 	for _, a := range found {
-		if !plainAddress.MatchString(a.Address) || len(a.Address) > maxAddress || strings.Contains(a.Name, "=?") {
+		if !isPlainAddress(a.Address) || strings.Contains(a.Name, "=?") {
 			return nil, false
 		}
 		list = append(list, Address{Name: shownName(a.Name, a.Address), Address: a.Address})
