@@ -7,6 +7,8 @@ TAGS := sqlite_fts5
 
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
+# Which figures "make bench" takes: ENGINE/GROUP, as docs/performance.md names them.
+BENCH ?=
 # The packages to build, test and look at.
 PKG ?= ./...
 
@@ -19,7 +21,7 @@ GO      := go
 CONFIG  ?= config.example.yaml
 export CGO_ENABLED := 1
 
-.PHONY: help build run machine servers test lint race fuzz bench fault e2e vuln golden clean
+.PHONY: help build run machine servers test lint race fuzz bench bench-go fault e2e vuln golden clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -59,8 +61,15 @@ race: machine servers
 fuzz: machine
 	@TAGS="$(TAGS)" FUZZTIME="$(FUZZTIME)" .ci/fuzz
 
-## bench    the benchmarks of all packages
+## bench    the figures of docs/performance.md, within 45 minutes (BENCH=sqlite/ticket: some of them)
+# The test program is built and run by hand: "go test" would hold its lines back.
 bench: machine servers
+	$(GO) build -tags "$(TAGS) bench" -o bin/bench/guichet ./cmd/guichet
+	$(GO) test -c -tags "$(TAGS) bench" -o bin/bench/test ./cmd/guichet
+	@cd cmd/guichet && GUICHET_BIN="$(CURDIR)/bin/bench/guichet" ../../bin/bench/test -test.timeout 45m -test.run '^TestBench$$/$(BENCH)'
+
+## bench-go the Go benchmarks of all packages
+bench-go: machine servers
 	@.ci/some 'func Benchmark' benchmarks
 	$(GO) test -tags "$(TAGS)" -run '^$$' -bench . -benchmem -timeout 45m $$(.ci/some --packages 'func Benchmark')
 

@@ -216,7 +216,7 @@ func needRestart(was, now *Config) (keys []string) {
 func (g *gateway) run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	for _, task := range []func(context.Context) error{g.flow.Run, g.flow.RunDeadlines, g.worker.Run} {
+	for _, task := range g.stages() {
 		g.wg.Go(func() {
 			if err := task(work); err != nil {
 				g.fail <- err
