@@ -2,7 +2,6 @@ package mailflow
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +53,7 @@ type draft struct {
 // the one made before, so that every try sends the same bytes. A mail that
 // cannot be made, or that shows what its reader may not see, is held.
 func (f *Flow) Compose(ctx context.Context, o *store.Outbox) error {
-	if o.Composed {
+	if o.MailID != "" { // it is stored together with the mail
 		if _, err := f.sentMail(ctx, o); err != nil || o.Header != nil {
 			return err
 		}
@@ -67,7 +66,9 @@ func (f *Flow) Compose(ctx context.Context, o *store.Outbox) error {
 	if err != nil {
 		return f.uncomposed(ctx, dr, err)
 	}
-	if reason := f.leak(dr, rendered); reason != "" && o.Reply != store.Released {
+	if reason, err := f.mayLeak(ctx, dr, rendered); err != nil {
+		return f.uncomposed(ctx, dr, err)
+	} else if reason != "" {
 		return f.holdMail(ctx, dr, reason)
 	}
 	body, err := out.Body()
@@ -149,53 +150,52 @@ func (f *Flow) gather(tx *store.Tx, dr *draft) (err error) {
 
 func (f *Flow) gatherTicket(tx *store.Tx, dr *draft) (err error) {
 	id := dr.row.TicketID
-	if dr.ticket, err = tx.TicketByID(id); err != nil {
+	if dr.parties, dr.party, err = tx.PartiesWith(id, dr.row.Party); err != nil {
 		return err
 	}
-	if dr.parties, err = tx.Parties(id); err != nil {
-		return err
-	}
-	if dr.party, err = tx.PartyByOrdinal(id, dr.row.Party); ignoreNoRows(err) != nil {
-		return err
-	}
-	if dr.first, err = tx.FirstMailID(id, dr.row.Recipient); err != nil {
-		return err
-	}
-	if dr.last, err = tx.LastMailID(id, dr.row.Recipient); err != nil {
-		return err
-	}
-	if dr.opener, err = tx.OpenedBy(id); err != nil {
-		return err
-	}
-	if dr.notes, err = tx.Notes(id); err != nil {
-		return err
-	}
-	if dr.public, err = tx.PublicWords(id, dr.party.Since, dr.args.Message); err != nil || dr.args.Message == 0 {
-		return err
-	}
-	return f.gatherMessage(tx, dr)
-}
-
-func (f *Flow) gatherMessage(tx *store.Tx, dr *draft) (err error) {
-	m, err := tx.MessageByID(dr.args.Message)
-	if err == sql.ErrNoRows {
-		return nil
-	}
+	s, err := tx.Story(id, dr.args.Message, dr.party.Since, dr.row.Recipient)
 	if err != nil {
 		return err
 	}
-	dr.message = m
-	if dr.parts, err = tx.Parts(m.ID); err != nil {
-		return err
+	dr.ticket, dr.message, dr.opener, dr.first, dr.last = s.Ticket, s.Message, s.Opener, s.First, s.Last
+	if s.HasNotes && !dr.toAgent() {
+		if dr.notes, err = tx.Notes(id); err != nil {
+			return err
+		}
 	}
-	if dr.history, err = tx.PublicMessages(m.TicketID, dr.party.Since, m.ID, historyMax); err != nil {
-		return err
+	return f.gatherMessage(tx, dr, s)
+}
+
+// gatherMessage reads what belongs to the message, where there is anything.
+func (f *Flow) gatherMessage(tx *store.Tx, dr *draft, s store.Story) (err error) {
+	m := dr.message
+	if s.HasParts && carriesFiles(dr.row.Kind) {
+		if dr.parts, err = tx.Parts(m.ID); err != nil {
+			return err
+		}
+	}
+	if s.HasHistory {
+		if dr.history, err = tx.PublicMessages(m.TicketID, dr.party.Since, m.ID, historyMax); err != nil {
+			return err
+		}
+	}
+	if m.ID == 0 || dr.agent == nil {
+		return nil // only agents are told of the organisation
 	}
 	org, err := tx.OrganisationOf(m.Address)
 	if org != nil {
 		dr.org = org.Name
 	}
 	return err
+}
+
+// gatherPublic reads what the reader may have read before. It is asked for
+// only where a mail shows something: most show nothing, and it is long.
+func (f *Flow) gatherPublic(ctx context.Context, dr *draft) error {
+	return f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		dr.public, err = tx.PublicWords(dr.row.TicketID, dr.party.Since, dr.args.Message)
+		return err
+	})
 }
 
 // write renders the row and builds the mail around it.

@@ -3,7 +3,6 @@ package mailflow
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"guichet/mailflow/ticket"
@@ -152,106 +151,4 @@ func commandsFor(dr *draft) []string {
 		out = append(out, "#resolve", "#close")
 	}
 	return append(out, "#note", "#take", "#assign NAME", "#help")
-}
-
-// leak looks for what no party may see in a mail to one: an agent's address,
-// a token that an agent was given, the words of a note. It returns the reason
-// to hold the mail, or "". What parties have written themselves, or have been
-// shown before, is no secret any more.
-func (f *Flow) leak(dr *draft, r templates.Rendered) string {
-	if dr.party.Role == ticket.Agent || dr.row.Party < 0 && dr.agent != nil {
-		return ""
-	}
-	shown := strings.ToLower(r.Subject + "\n" + r.Text + "\n" + r.HTML)
-	known := strings.ToLower(dr.known())
-	for _, a := range f.Settings.Load().Agents {
-		if containsAddress(shown, a.Address) && !containsAddress(known, a.Address) {
-			return "it shows the address of an agent"
-		}
-	}
-	for _, run := range tokenLike.FindAllString(shown, -1) {
-		if t, err := f.Keys.Verify(run); err == nil && !dr.isReaders(t) {
-			return "it shows a reply address of somebody else"
-		}
-	}
-	for _, p := range dr.parties {
-		if p.Ordinal != dr.row.Party && strings.Contains(shown, p.Link) {
-			return "it shows the link of somebody else"
-		}
-	}
-	text, before := foldSpace(r.Text), foldSpace(known)
-	for _, note := range dr.notes {
-		if leaksNote(text, note) && !leaksNote(before, note) {
-			return "it shows words of a note"
-		}
-	}
-	return ""
-}
-
-// known is what the parties know already.
-func (dr *draft) known() string {
-	known := ""
-	if dr.opener != ticket.Agent {
-		known = dr.ticket.Subject
-	}
-	if dr.message.Role != ticket.Agent {
-		known += "\n" + dr.message.Words
-	}
-	for _, words := range dr.public {
-		known += "\n" + words
-	}
-	return known
-}
-
-var tokenLike = regexp.MustCompile(`(?i)\b[a-z2-7]{32}\b`)
-
-// isReaders says that a token is one that this reader was given.
-func (dr *draft) isReaders(t ticket.Token) bool {
-	return t.Purpose == ticket.ForReply && t.Ticket() == dr.row.TicketID && t.Party() == dr.row.Party ||
-		t.Purpose != ticket.ForReply && t.Row() == dr.row.ID
-}
-
-// containsAddress looks for a whole address, not for a piece of a longer one.
-func containsAddress(text, address string) bool {
-	for rest := text; ; {
-		before, after, ok := strings.Cut(rest, address)
-		if !ok {
-			return false
-		}
-		n := len(before)
-		if !goesOn(before[max(n-1, 0):], before[max(n-2, 0):max(n-1, 0)]) && !goesOn(after[:min(len(after), 1)], after[min(len(after), 1):]) {
-			return true
-		}
-		rest = after
-	}
-}
-
-// goesOn says that an address goes on with what stands beside it: a letter or
-// digit, or a mark and then one. Whatever is not ASCII ends it: in «agent@…»
-// and 请联系agent@… everybody reads an address.
-func goesOn(beside, next string) bool {
-	isWord := func(s string) bool { return s != "" && (s[0] >= 'a' && s[0] <= 'z' || s[0] >= '0' && s[0] <= '9') }
-	return isWord(beside) || beside != "" && strings.Contains("._+-", beside) && isWord(next)
-}
-
-// leaksNote compares by lines, since a mail wraps and quotes in its own way.
-// Short lines stand in many a text.
-func leaksNote(text, note string) bool {
-	const telling = 24
-	if whole := foldSpace(note); len(whole) >= 8 && strings.Contains(text, whole) {
-		return true
-	}
-	for line := range strings.Lines(note) {
-		if strings.HasPrefix(strings.TrimSpace(line), ">") {
-			continue // quoted from somewhere, most often from us
-		}
-		if l := foldSpace(line); len(l) >= telling && strings.Contains(text, l) {
-			return true
-		}
-	}
-	return false
-}
-
-func foldSpace(s string) string {
-	return strings.Join(strings.Fields(strings.NewReplacer(">", " ", "|", " ").Replace(strings.ToLower(s))), " ")
 }

@@ -69,18 +69,28 @@ func (d *decision) addCopied(ticketID int64, w writer) error {
 // others will read: each belongs to the one person it was mailed to.
 func (f *Flow) withoutSecrets(words string) string {
 	s := f.Settings.Load()
-	words = pageLink.ReplaceAllStringFunc(words, func(link string) string {
-		if strings.HasPrefix(strings.ToLower(link), strings.ToLower(s.BaseURL)+"/t/") {
-			return s.BaseURL + "/"
+	if strings.Contains(words, "/t/") || strings.Contains(words, "/T/") {
+		words = pageLink.ReplaceAllStringFunc(words, func(link string) string {
+			if strings.HasPrefix(strings.ToLower(link), strings.ToLower(s.BaseURL)+"/t/") {
+				return s.BaseURL + "/"
+			}
+			return link
+		})
+	}
+	var out strings.Builder
+	done := 0
+	for begin, end := range tokenLike(words) {
+		if _, err := f.Keys.Verify(words[begin:end]); err == nil {
+			out.WriteString(words[done:begin])
+			out.WriteString("…")
+			done = end
 		}
-		return link
-	})
-	return tokenLike.ReplaceAllStringFunc(words, func(run string) string {
-		if _, err := f.Keys.Verify(run); err == nil {
-			return "…"
-		}
-		return run
-	})
+	}
+	if done == 0 {
+		return words
+	}
+	out.WriteString(words[done:])
+	return out.String()
 }
 
 var pageLink = regexp.MustCompile(`(?i)https?://[^\s<>"']+/t/[0-9a-f]{40}[^\s<>"']*`)

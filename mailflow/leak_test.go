@@ -2,6 +2,8 @@ package mailflow
 
 import (
 	"html"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -19,6 +21,9 @@ func TestContainsAddress(t *testing.T) {
 		t.Helper()
 		if got := containsAddress(text, agent); got != want {
 			t.Errorf("%q: %v", text, got)
+		}
+		if want && !standsIn(text, agent) {
+			t.Errorf("not even in %q", text)
 		}
 	}
 	check(agent, true)
@@ -44,7 +49,43 @@ func TestContainsAddress(t *testing.T) {
 	check("agent@desk.example-mail.org", false)
 	check("agent@desk.examples", false)
 	check("agent@desk", false)
+	check("agent@desk.exampleagent@desk.example", true)
+	check("xagent@desk.exampleagent@desk.examplex", false)
 	check("", false)
+}
+
+// Looking around each @ finds what looking for the address finds.
+func TestStandsInProperty(t *testing.T) {
+	piece := rapid.SampledFrom([]string{agent, "agent", "@", "@desk.example", "x", ".", " ", "é"})
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOf(piece).Draw(t, "pieces"), "")
+		for _, address := range []string{agent, "@", "agent", "agent@", "@desk.example"} {
+			if want := strings.Contains(text, address); standsIn(text, address) != want {
+				t.Fatalf("%q in %q: want %v", address, text, want)
+			}
+		}
+	})
+}
+
+// The scan finds what the expression that it stands for finds.
+func TestTokenLikeProperty(t *testing.T) {
+	slow := regexp.MustCompile(`(?i)\b[a-z2-7]{32}\b`)
+	piece := rapid.SampledFrom([]string{someToken, strings.ToUpper(someToken), someToken[:31], someToken[:16], "a", "Z", "2", "8", "_", "-", "@", "é", "ſ", "\n", "[", "`", "{"})
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOf(piece).Draw(t, "pieces"), "")
+		var want, got []string
+		for _, run := range slow.FindAllString(text, -1) {
+			if len(run) == ticket.TokenLength { // no other is one
+				want = append(want, run)
+			}
+		}
+		for begin, end := range tokenLike(text) {
+			got = append(got, text[begin:end])
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q: %q, want %q", text, got, want)
+		}
+	})
 }
 
 func TestLeaksNote(t *testing.T) {

@@ -77,6 +77,8 @@ var domain = []struct {
 	{"MessageComesBack", testMessageComesBack},
 	{"MessageLists", testMessageLists},
 	{"MailIDs", testMailIDs},
+	{"Story", testStory},
+	{"PartiesWith", testPartiesWith},
 	{"Anchors", testAnchors},
 	{"MoveMessage", testMoveMessage},
 	{"AddParty", testAddParty},

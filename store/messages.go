@@ -97,15 +97,6 @@ func (tx *Tx) MessageByID(id int64) (Message, error) {
 	return scanMessage(tx.row(`SELECT `+messageColumns+` FROM message WHERE id = ?`, id))
 }
 
-// OpenedBy is the role of a ticket's first writer; "" if nobody wrote.
-func (tx *Tx) OpenedBy(ticketID int64) (role ticket.Role, err error) {
-	err = tx.row(`SELECT role FROM message WHERE ticket_id = ? ORDER BY id LIMIT 1`, ticketID).Scan(&role)
-	if err == sql.ErrNoRows {
-		return "", nil
-	}
-	return role, err
-}
-
 // LinkedTickets lists the numbers of the tickets that a ticket is linked
 // with.
 func (tx *Tx) LinkedTickets(ticketID int64) ([]string, error) {
@@ -291,31 +282,4 @@ func (tx *Tx) Anchors(id string) ([]Anchor, error) {
 		}
 		return a, err
 	})
-}
-
-// FirstMailID is the Message-ID of the first mail that an address wrote on a
-// ticket, or else of the first that it was sent; "" if there is neither. Our
-// References hold it, so that each reader's program keeps one thread.
-func (tx *Tx) FirstMailID(ticketID int64, address string) (id string, err error) {
-	for _, q := range []string{
-		`SELECT mail_id FROM message WHERE ticket_id = ? AND address = ? AND mail_id <> '' ORDER BY id LIMIT 1`,
-		`SELECT mail_id FROM outbox WHERE ticket_id = ? AND recipient = ? AND mail_id <> '' ORDER BY id LIMIT 1`,
-	} {
-		err = tx.row(q, ticketID, address).Scan(&id)
-		if err != sql.ErrNoRows {
-			return id, err
-		}
-	}
-	return "", nil
-}
-
-// LastMailID is the Message-ID of the newest mail of ours that an address was
-// sent on a ticket; "" if there is none.
-func (tx *Tx) LastMailID(ticketID int64, address string) (id string, err error) {
-	err = tx.row(`SELECT mail_id FROM outbox WHERE ticket_id = ? AND recipient = ? AND mail_id <> ''
-		ORDER BY id DESC LIMIT 1`, ticketID, address).Scan(&id)
-	if err == sql.ErrNoRows {
-		return "", nil
-	}
-	return id, err
 }

@@ -38,11 +38,8 @@ type Outbox struct {
 	Reply     string // the relay's last words, or why it is held
 	Args      string // JSON: what composing needs
 	Cause     int64  // the delivery that led to it; 0: none did
-	MailID    string
+	MailID    string // set when the mail is composed
 	Fence     int64
-
-	// Composed says, of a leased row, that the finished mail is there.
-	Composed bool
 
 	// The finished mail, once composed and loaded.
 	Sender string // of the envelope
@@ -125,11 +122,7 @@ func (tx *Tx) leasePriority(priority, n int, ttl time.Duration) ([]Outbox, error
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, func(s scanner) (Outbox, error) {
-		o, err := scanOutbox(s)
-		o.Composed = o.MailID != ""
-		return o, err
-	})
+	return collect(rows, scanOutbox)
 }
 
 // ReclaimOutbox puts rows back whose lease has run out, or whose gateway is

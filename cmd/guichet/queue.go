@@ -68,7 +68,7 @@ func (q *queue) take(id int64) store.Outbox {
 // holds says whether the lease of a row is still ours. One that is not
 // composed yet need not be asked for: composing asks when it stores the mail.
 func (q *queue) holds(ctx context.Context, o store.Outbox) (ours bool, err error) {
-	if !o.Composed {
+	if o.MailID == "" {
 		return true, nil
 	}
 	err = q.db.View(ctx, func(tx *store.Tx) error {

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"database/sql"
+
+	"guichet/mailflow/ticket"
+)
+
+// Story is what composing a mail about a ticket asks of it besides its
+// parties, all in one statement: on PostgreSQL each further one would be a
+// round trip, and on SQLite the greater part of the cost.
+type Story struct {
+	Ticket  ticket.Ticket // ID, Number, Subject, Created and Assignee alone
+	Message Message       // the one asked for, without DeliveryID and People; ID is 0 if there is none
+	Opener  ticket.Role   // of the ticket's first message; "" if nobody wrote
+	// First is the Message-ID of the first mail that the reader wrote on the
+	// ticket, or else of the first that they were sent; Last that of the newest
+	// mail of ours that they were sent; "" if there is none. References hold
+	// them, so that each reader's program keeps one thread.
+	First, Last string
+	// What else there is to read, each by a statement of its own:
+	HasParts   bool // [Tx.Parts] of the message
+	HasHistory bool // [Tx.PublicMessages] before it, from the row since on
+	HasNotes   bool // [Tx.Notes]
+}
+
+// The message stands beside the ticket, so that a ticket is read also where
+// the message is gone.
+const storyQuery = `SELECT t.id, t.number, t.subject, t.created, t.assignee,
+	m.id, m.ticket_id, m.raw_id, m.at, m.address, m.name, m.party, m.role, m.visibility, m.proof, m.reason, m.mail_id, m.words,
+	coalesce((SELECT role FROM message WHERE ticket_id = t.id ORDER BY id LIMIT 1), ''),
+	coalesce((SELECT mail_id FROM message WHERE ticket_id = t.id AND address = ? AND mail_id <> '' ORDER BY id LIMIT 1),
+		(SELECT mail_id FROM outbox WHERE ticket_id = t.id AND recipient = ? AND mail_id <> '' ORDER BY id LIMIT 1), ''),
+	coalesce((SELECT mail_id FROM outbox WHERE ticket_id = t.id AND recipient = ? AND mail_id <> '' ORDER BY id DESC LIMIT 1), ''),
+	CASE WHEN EXISTS (SELECT 1 FROM part WHERE message_id = m.id) THEN 1 ELSE 0 END,
+	CASE WHEN EXISTS (SELECT 1 FROM message WHERE ticket_id = m.ticket_id AND visibility = 'public' AND id >= ? AND id < m.id) THEN 1 ELSE 0 END,
+	CASE WHEN EXISTS (SELECT 1 FROM message WHERE ticket_id = t.id AND visibility = 'note') THEN 1 ELSE 0 END
+	FROM ticket AS t LEFT JOIN message AS m ON m.id = ? WHERE t.id = ?`
+
+// Story reads a ticket for a mail to reader that is about a message (0: about
+// none); since is the first message row that the reader may see. It returns
+// sql.ErrNoRows if there is no such ticket.
+func (tx *Tx) Story(ticketID, message, since int64, reader string) (s Story, err error) {
+	var number sql.NullString
+	var created, at micros
+	var m struct {
+		id, ticketID, raw, party                                      sql.NullInt64
+		address, name, role, visibility, proof, reason, mailID, words sql.NullString
+	}
+	err = tx.row(storyQuery, reader, reader, reader, since, message, ticketID).Scan(
+		&s.Ticket.ID, &number, &s.Ticket.Subject, &created, &s.Ticket.Assignee,
+		&m.id, &m.ticketID, &m.raw, &at, &m.address, &m.name, &m.party, &m.role, &m.visibility, &m.proof, &m.reason, &m.mailID, &m.words,
+		&s.Opener, &s.First, &s.Last, &s.HasParts, &s.HasHistory, &s.HasNotes)
+	if err != nil {
+		return Story{}, err
+	}
+	s.Ticket.Number, s.Ticket.Created = number.String, created.Time()
+	if !m.id.Valid {
+		return s, nil
+	}
+	s.Message = Message{ID: m.id.Int64, TicketID: m.ticketID.Int64, RawID: m.raw.Int64, At: at.Time(), Address: m.address.String,
+		Name: m.name.String, Party: -1, Role: ticket.Role(m.role.String), Visibility: Visibility(m.visibility.String),
+		Proof: m.proof.String, Reason: m.reason.String, MailID: m.mailID.String, Words: m.words.String}
+	if m.party.Valid {
+		s.Message.Party = int(m.party.Int64)
+	}
+	return s, nil
+}
+
+// PartiesWith lists all parties of a ticket that are active, by ordinal, and
+// finds the one with an ordinal also where it is no longer: then, and where
+// there is none, it is not in the list.
+func (tx *Tx) PartiesWith(ticketID int64, ordinal int) (list []Party, one Party, err error) {
+	rows, err := tx.query(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND (active = 1 OR ordinal = ?)
+		ORDER BY ordinal`, ticketID, ordinal)
+	if err != nil {
+		return nil, one, err
+	}
+	all, err := collect(rows, scanParty)
+	for _, p := range all {
+		if p.Ordinal == ordinal {
+			one = p
+		}
+		if p.Active {
+			list = append(list, p)
+		}
+	}
+	return list, one, err
+}
