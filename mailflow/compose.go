@@ -59,7 +59,7 @@ func (f *Flow) Compose(ctx context.Context, o *store.Outbox) error {
 		}
 	}
 	dr := &draft{row: *o, args: argsOf(*o)}
-	if err := f.DB.View(ctx, func(tx *store.Tx) error { return f.gather(tx, dr) }); err != nil {
+	if err := f.DB.ViewTogether(ctx, func(tx *store.Tx) error { return f.gather(tx, dr) }); err != nil {
 		return f.uncomposed(ctx, dr, err)
 	}
 	out, rendered, err := f.write(ctx, dr)

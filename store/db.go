@@ -71,6 +71,7 @@ type DB struct {
 
 	directory atomic.Pointer[directory]
 	recent    recentMails
+	together  together
 
 	closeOnce sync.Once
 	closed    atomic.Bool

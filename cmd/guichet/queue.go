@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -20,7 +19,7 @@ type queue struct {
 	wake chan struct{}
 
 	mu     sync.Mutex
-	leased map[int64]store.Outbox // rows as they were leased, until they are prepared
+	leased map[int64]store.Outbox // rows in hand, as they were leased or composed
 }
 
 func newQueue(db *store.DB, flow *mailflow.Flow) *queue {
@@ -56,13 +55,30 @@ func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound
 	return items, err
 }
 
-// take gives the row of an item, as it was leased.
-func (q *queue) take(id int64) store.Outbox {
+// row gives the row of an item in hand.
+func (q *queue) row(id int64) store.Outbox {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	o := q.leased[id]
-	delete(q.leased, id)
-	return o
+	return q.leased[id]
+}
+
+// forget ends the knowledge of a row, except that a later lease has it.
+func (q *queue) forget(it outbound.Item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.leased[it.ID].Fence == it.Fence {
+		delete(q.leased, it.ID)
+	}
+}
+
+// composed remembers that the mail of a row in hand is stored.
+func (q *queue) composed(it outbound.Item, mailID string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if o, ok := q.leased[it.ID]; ok && o.Fence == it.Fence {
+		o.MailID = mailID
+		q.leased[it.ID] = o
+	}
 }
 
 // holds says whether the lease of a row is still ours. One that is not
@@ -80,24 +96,30 @@ func (q *queue) holds(ctx context.Context, o store.Outbox) (ours bool, err error
 }
 
 func (q *queue) Prepare(ctx context.Context, it outbound.Item) (outbound.Mail, error) {
-	o := q.take(it.ID)
-	if o.Fence != it.Fence {
-		return outbound.Mail{}, outbound.ErrGone
+	o := q.row(it.ID)
+	ours := o.Fence == it.Fence
+	var err error
+	if ours {
+		ours, err = q.holds(ctx, o)
 	}
-	if ours, err := q.holds(ctx, o); err != nil || !ours {
-		return outbound.Mail{}, cmp.Or(err, outbound.ErrGone)
+	if ours && err == nil {
+		err = q.flow.Compose(ctx, &o)
 	}
-	err := q.flow.Compose(ctx, &o)
-	if errors.Is(err, mailflow.ErrNotSent) {
+	if err == nil && !ours || errors.Is(err, mailflow.ErrNotSent) {
+		q.forget(it)
 		err = outbound.ErrGone
 	}
-	return outbound.Mail{From: o.Sender, To: o.Recipient, Header: bytes.TrimSuffix(o.Header, []byte("\r\n")), Body: o.Body}, err
+	if err != nil {
+		return outbound.Mail{}, err
+	}
+	q.composed(it, o.MailID)
+	return outbound.Mail{From: o.Sender, To: o.Recipient, Header: bytes.TrimSuffix(o.Header, []byte("\r\n")), Body: o.Body}, nil
 }
 
 func (q *queue) Record(ctx context.Context, outcomes []outbound.Outcome) error {
 	rows := make([]store.Outbox, len(outcomes))
 	for i, out := range outcomes {
-		q.take(out.Item.ID)
+		q.forget(out.Item)
 		rows[i] = store.Outbox{ID: out.Item.ID, Fence: out.Item.Fence, Recipient: out.Item.Recipient, Kind: out.Item.Kind,
 			Tries: out.Tries, Reply: out.Reply, Due: out.Next}
 		switch out.State {

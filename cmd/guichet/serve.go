@@ -223,6 +223,8 @@ func (g *gateway) run(ctx context.Context) error {
 			}
 		})
 	}
+	g.wg.Go(func() { giveBack(work.Done(), func() int64 { return g.count.Received.Load() + g.count.Composed.Load() }) })
+	tuneMemory()
 	g.ready.Store(true)
 	var err error
 	for done := false; !done; {

@@ -8,49 +8,109 @@ import (
 	"time"
 )
 
-// send is one sender: it works off jobs until they end. stop is done when no
-// new attempt may begin, sending when those under way must end too.
-func (r *run) send(stop, sending context.Context) {
+// prepared is a row whose mail is made.
+type prepared struct {
+	job
+	mail  Mail
+	large bool // the bytes were let go; they are read again when they are sent
+	epoch int  // of the breaker when the row was looked at
+}
+
+// keepPrepared is the largest mail, in bytes, that waits in memory for a
+// sender.
+const keepPrepared = 256 << 10
+
+// prepareRows makes mails until the line of rows ends. Many do it at once, so
+// that the store commits their mails together, whereas each connection to the
+// relay has one sender. stop is done when no new attempt may begin, sending
+// when those under way must end too.
+func (r *run) prepareRows(stop, sending context.Context) {
 	for j := range r.jobs {
-		tick(r.moved) // the line is shorter
-		out, ok := r.attempt(stop, sending, j)
-		if !ok {
-			r.hold(-1)
+		open, _, _, epoch := r.breaker.look(r.Now())
+		if open || r.tooLate(stop, j) {
+			r.giveBack(j)
 			continue
 		}
-		r.outcomes <- out
+		m, ok := r.ready(sending, j)
+		if !ok {
+			continue
+		}
+		p := prepared{job: j, mail: m, epoch: epoch}
+		if m.size() > keepPrepared {
+			p.mail, p.large = Mail{}, true
+		}
+		r.made <- p
 	}
 }
 
-// attempt makes one try of a row; ok is false if there is nothing to record.
-func (r *run) attempt(stop, sending context.Context, j job) (out Outcome, ok bool) {
-	now := r.Now()
-	open, _, _, epoch := r.breaker.look(now)
-	if open || stop.Err() != nil || now.After(j.until) {
-		_, words := r.breaker.state()
-		return r.release(j.item, words), true
-	}
+// tooLate says that no attempt at a row may begin any more.
+func (r *run) tooLate(stop context.Context, j job) bool { return stop.Err() != nil || r.Now().After(j.until) }
+
+// giveBack returns a row untried.
+func (r *run) giveBack(j job) {
+	_, words := r.breaker.state()
+	r.leaves()
+	r.outcomes <- r.release(j.item, words)
+}
+
+// leaves counts a row that is no longer in line.
+func (r *run) leaves() {
+	r.line.Add(-1)
+	tick(r.moved)
+}
+
+// ready makes the mail of a row; if it cannot be made now, that is the row's
+// outcome, and ok is false.
+func (r *run) ready(sending context.Context, j job) (m Mail, ok bool) {
 	m, err := r.prepare(sending, j.item)
 	switch {
+	case err == nil:
+		return m, true
 	case errors.Is(err, ErrGone):
 		r.counts.gone.Add(1)
-		return Outcome{}, false
-	case err != nil && sending.Err() != nil:
-		return r.release(j.item, ""), true
-	case err != nil:
+		r.leaves()
+		r.hold(-1)
+	case sending.Err() != nil:
+		r.leaves()
+		r.outcomes <- r.release(j.item, "")
+	default:
 		r.Log.Error("prepare mail", keyRow, j.item.ID, keyErr, err)
-		return r.settle(j.item, Result{State: Deferred, Tried: true, Reply: "guichet: the mail could not be made; see the log"}), true
+		r.leaves()
+		r.outcomes <- r.settle(j.item, Result{State: Deferred, Tried: true, Reply: "guichet: the mail could not be made; see the log"})
 	}
+	return Mail{}, false
+}
+
+// send is one sender: it hands over the mails that are made until they end.
+func (r *run) send(stop, sending context.Context) {
+	for p := range r.made {
+		if open, _, _, _ := r.breaker.look(r.Now()); open || r.tooLate(stop, p.job) {
+			r.giveBack(p.job)
+			continue
+		}
+		if p.large {
+			var ok bool
+			if p.mail, ok = r.ready(sending, p.job); !ok {
+				continue
+			}
+		}
+		r.leaves()
+		r.outcomes <- r.attempt(sending, p)
+	}
+}
+
+// attempt makes one try of a row.
+func (r *run) attempt(sending context.Context, p prepared) Outcome {
 	ctx, cancel := context.WithTimeoutCause(sending, r.Attempt, fmt.Errorf("the attempt took longer than %s", r.Attempt))
 	defer cancel()
 	r.counts.underway.Add(1)
-	res := r.hand(ctx, j.item, m)
+	res := r.hand(ctx, p.item, p.mail)
 	r.counts.underway.Add(-1)
 	if sending.Err() != nil && res.State == Deferred {
-		return r.release(j.item, res.Reply), true // cut off by us
+		return r.release(p.item, res.Reply) // cut off by us
 	}
-	r.note(res, epoch)
-	return r.settle(j.item, res), true
+	r.note(res, p.epoch)
+	return r.settle(p.item, res)
 }
 
 // note tells the breaker of a result, and the log of a pause that begins.

@@ -64,7 +64,7 @@ func (r *run) idle(ctx context.Context, wake <-chan struct{}) {
 func (r *run) room() (n int, rest time.Duration) {
 	now := r.Now()
 	open, until, probe, _ := r.breaker.look(now)
-	held, waiting := r.holding(), len(r.jobs)
+	held, waiting := r.holding(), int(r.line.Load())
 	switch {
 	case open:
 		return 0, until.Sub(now)
@@ -93,6 +93,7 @@ func (r *run) lease(ctx context.Context, n int) (int, error) {
 		r.pace.take(now)
 	}
 	r.hold(len(items))
+	r.line.Add(int64(len(items)))
 	for _, it := range items {
 		r.jobs <- job{item: it, until: now.Add(r.Lease - r.Attempt)}
 	}

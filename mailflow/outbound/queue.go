@@ -21,7 +21,8 @@ type Queue interface {
 	// failed. A row whose lease ran out is due again.
 	Lease(ctx context.Context, n int, ttl time.Duration) ([]Item, error)
 	// Prepare returns the finished mail of a leased row: composed once,
-	// stored, then the same bytes at every try. It returns ErrGone if the row
+	// stored, then the same bytes at every try, and if it is asked for again
+	// before the outcome is recorded. It returns ErrGone if the row
 	// is no longer to be sent; the worker then forgets it without a word.
 	Prepare(ctx context.Context, it Item) (Mail, error)
 	// Record stores outcomes of leased rows, all or none, and ends their

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -64,6 +65,9 @@ const recordDrain = 3 * time.Second
 // maxBatch bounds one lease, in rows.
 const maxBatch = 64
 
+// maxPreparing is how many mails are made at once.
+const maxPreparing = 32
+
 func (w *Worker) defaults() {
 	w.Connections = cmp.Or(w.Connections, 4)
 	w.Attempt = cmp.Or(w.Attempt, 15*time.Minute)
@@ -99,8 +103,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	recording, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 
-	var senders, recorder sync.WaitGroup
+	var preparers, senders, recorder sync.WaitGroup
 	recorder.Go(func() { r.record(recording) })
+	for range max(maxPreparing, w.Connections) {
+		preparers.Go(func() { r.prepareRows(ctx, sending) })
+	}
 	for range w.Connections {
 		senders.Go(func() { r.send(ctx, sending) })
 	}
@@ -109,6 +116,8 @@ func (w *Worker) Run(ctx context.Context) error {
 
 	defer time.AfterFunc(w.Drain, abort).Stop()
 	defer time.AfterFunc(w.Drain+recordDrain, cut).Stop()
+	preparers.Wait()
+	close(r.made)
 	senders.Wait()
 	close(r.outcomes)
 	recorder.Wait()
@@ -118,12 +127,14 @@ func (w *Worker) Run(ctx context.Context) error {
 // run is what one Run works with.
 type run struct {
 	*Worker
-	jobs     chan job     // leased, not yet tried
-	outcomes chan Outcome // not yet recorded
+	jobs     chan job      // leased, not yet prepared
+	made     chan prepared // not yet tried
+	outcomes chan Outcome  // not yet recorded
 	// moved is ticked when a row left the line or the worker's hands, or a
 	// pause began, so that the dispatcher looks again.
 	moved chan struct{}
-	lost  error // the recorder's last word; read when it has ended
+	lost  error        // the recorder's last word; read when it has ended
+	line  atomic.Int64 // rows leased and not yet under way
 
 	pace  pace
 	batch batch
@@ -142,6 +153,7 @@ func newRun(w *Worker) *run {
 	return &run{
 		Worker:   w,
 		jobs:     make(chan job, maxBatch+w.Connections),
+		made:     make(chan prepared, w.Connections),
 		outcomes: make(chan Outcome, w.Connections),
 		moved:    make(chan struct{}, 1),
 		pace:     newPace(w.Rate),
