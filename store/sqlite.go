@@ -145,10 +145,11 @@ const (
 // openPool returns up to n connections to the file at path.
 func openPool(path string, kind connKind, n int) *sql.DB {
 	// mode=rw: no connection makes a file, so that one that vanished while
-	// serving is an error and not an empty database.
+	// serving is an error and not an empty database. _mutex=no: database/sql
+	// lets one goroutine at a time use a connection.
 	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path,
 		RawQuery: "mode=rw&_txlock=" + map[bool]string{true: "immediate", false: "deferred"}[kind == writerConn] +
-			"&_stmt_cache_size=256&_busy_timeout=" + strconv.Itoa(kind.busyTimeout())}).String()
+			"&_mutex=no&_stmt_cache_size=256&_busy_timeout=" + strconv.Itoa(kind.busyTimeout())}).String()
 	pool := sql.OpenDB(connector{dsn, &sqlite3.SQLiteDriver{ConnectHook: kind.prepare}})
 	pool.SetMaxOpenConns(n)
 	pool.SetMaxIdleConns(n)
