@@ -38,7 +38,7 @@ type Verdict struct {
 // what programs say of themselves in the header, then, as a hint, words. When
 // torn, a mail is not answered: silence can be mended, a loop can't.
 func Classify(m *rfc822.Mail, env Envelope, hasEnvelope bool, ours func(addr string) bool) Verdict {
-	c := classifier{m: m, nullPath: hasEnvelope && env.From == "" || nullReturnPath(m), ours: ours}
+	c := classifier{m: m, subject: strings.ToLower(m.Subject), nullPath: hasEnvelope && env.From == "" || nullReturnPath(m), ours: ours}
 	for _, check := range []func() (Class, string){
 		c.ownMail, c.reportForm, c.complaintForm, c.domainReport, c.bounce, c.receipt,
 		c.loopHeader, c.autoSubmitted, c.autoReplyHeader, c.awayWords, c.challenge, c.list, c.bulk, c.suppressed, c.nullSender,
@@ -56,6 +56,7 @@ func Classify(m *rfc822.Mail, env Envelope, hasEnvelope bool, ours func(addr str
 // classifier holds what the checks look at.
 type classifier struct {
 	m        *rfc822.Mail
+	subject  string // in lower case
 	nullPath bool
 	ours     func(string) bool
 }
@@ -72,7 +73,7 @@ func (c *classifier) header(name string) string {
 	return strings.ToLower(strings.TrimSpace(c.m.Header.Get(name)))
 }
 
-func (c *classifier) has(name string) bool { return len(c.m.Header.Values(name)) > 0 }
+func (c *classifier) has(name string) bool { return c.m.Header.Has(name) }
 
 // contentType is the media type of the whole mail and its parameters.
 func (c *classifier) contentType() string { return c.header("Content-Type") }
@@ -141,8 +142,7 @@ func (c *classifier) complaintForm() (Class, string) {
 	if strings.HasPrefix(c.contentType(), "message/feedback-report") {
 		return ClassComplaint, "message/feedback-report"
 	}
-	subject := strings.ToLower(c.m.Subject)
-	if strings.HasPrefix(subject, "complaint about message from ") { // Outlook.com's JMRP
+	if strings.HasPrefix(c.subject, "complaint about message from ") { // Outlook.com's JMRP
 		return ClassComplaint, "subject of an abuse report"
 	}
 	text := head(c.m.Text, 4<<10)
@@ -158,8 +158,7 @@ func (c *classifier) complaintForm() (Class, string) {
 // feedback parts abuse reports from reports of DMARC failures (RFC 6591),
 // which use the same form and are nobody's complaint.
 func (c *classifier) feedback() (Class, string) {
-	subject := strings.ToLower(c.m.Subject)
-	if strings.HasPrefix(subject, "dmarc failure report") || strings.HasPrefix(subject, "fw: dmarc failure report") {
+	if strings.HasPrefix(c.subject, "dmarc failure report") || strings.HasPrefix(c.subject, "fw: dmarc failure report") {
 		return ClassReport, "DMARC failure report"
 	}
 	return ClassComplaint, "feedback report"
@@ -173,15 +172,14 @@ func (c *classifier) domainReport() (Class, string) {
 	t := c.contentType()
 	packed := c.part("application/zip", "application/gzip", "application/x-gzip", "application/x-zip-compressed", "application/x-zip",
 		"application/xml", "text/xml", "application/octet-stream") || strings.HasPrefix(t, "application/")
-	subject := strings.ToLower(c.m.Subject)
 	if len(c.m.InReplyTo) > 0 {
 		return "", "" // a person asks about one
 	}
-	if !strings.Contains(subject, "report domain:") && !strings.Contains(subject, "dmarc aggregate report") &&
-		!strings.Contains(subject, "report-id:") {
+	if !strings.Contains(c.subject, "report domain:") && !strings.Contains(c.subject, "dmarc aggregate report") &&
+		!strings.Contains(c.subject, "report-id:") {
 		return "", ""
 	}
-	if packed || strings.Contains(subject, "submitter:") {
+	if packed || strings.Contains(c.subject, "submitter:") {
 		return ClassReport, "DMARC report"
 	}
 	return "", ""

@@ -149,7 +149,7 @@ var awayInSubjects = split(`is out of the office|out of office autoreply|out of 
 // awayOpenings are what vacation programs say in their first sentence. They
 // count in the first lines alone: a person who mentions a holiday further
 // down, or in other words, stays a person.
-var awayOpenings = split(`i am out of the office|i'm out of the office|i am currently out of|i'm currently out of|i will be out of the office|i am on vacation|
+var awayOpenings = newPhrases(split(`i am out of the office|i'm out of the office|i am currently out of|i'm currently out of|i will be out of the office|i am on vacation|
 	i am currently on vacation|i am on annual leave|i am currently on annual leave|i am away from the office|i am currently away|i'm currently away|
 	i am on leave|i am currently on leave|i am on maternity leave|thank you for your email. i am|thank you for your message. i am currently|
 	this is an automatic reply|this is an automated reply|this is an automatic response|this is an automated response|this is an auto-reply|
@@ -167,7 +167,7 @@ var awayOpenings = split(`i am out of the office|i'm out of the office|i am curr
 	jestem na urlopie|jestem nieobecn|jestem poza biurem|przebywam na urlopie|obecnie przebywam|to jest automatyczna|wiadomość wygenerowana automatycznie|
 	jsem na dovolené|jsem mimo kancelář|nejsem v kanceláři|szabadságon vagyok|házon kívül vagyok|
 	я в отпуске|я нахожусь в отпуске|меня нет в офисе|я отсутствую|нахожусь в отпуске|это автоматический ответ|sunt în concediu|
-	ofis dışındayım|izindeyim|我正在休假|我目前不在|我现在不在|ただいま休暇|休暇をいただいて|不在にして`)
+	ofis dışındayım|izindeyim|我正在休假|我目前不在|我现在不在|ただいま休暇|休暇をいただいて|不在にして`))
 
 func split(s string) []string {
 	var out []string
@@ -189,7 +189,7 @@ func (c *classifier) awayWords() (Class, string) {
 
 // awayHint names the words that sound like a vacation note, or "".
 func (c *classifier) awayHint() string {
-	subject := strings.ToLower(strings.Join(strings.Fields(c.m.Subject), " "))
+	subject := lowerWords(c.m.Subject)
 	for _, p := range awaySubjects {
 		if rest, ok := strings.CutPrefix(subject, p); ok && endsWord(rest, p) && alone(rest) {
 			return "subject begins with " + p
@@ -242,11 +242,23 @@ func alone(rest string) bool {
 // awayOpening finds an opening in the first lines of the new text, after a
 // greeting.
 func awayOpening(text string) string {
-	text = strings.ToLower(head(strings.TrimLeft(text, " \n\t*"), 2000))
-	text = strings.ReplaceAll(text, "’", "'")
+	text = head(strings.TrimLeft(text, " \n\t*"), 2000)
+	opening := openingLines(text)
+	for _, p := range awayOpenings.in(opening) {
+		at := strings.Index(opening, p)
+		if startsSentence(opening[:at]) && awayGoesOn(plainApostrophes(strings.ToLower(text)), opening[at+len(p):]) {
+			return p
+		}
+	}
+	return ""
+}
+
+// openingLines are the first four lines with text, in lower case, with single
+// blanks, up to 300 bytes.
+func openingLines(text string) string {
 	opening, seen := "", 0
 	for line := range strings.SplitSeq(text, "\n") {
-		line = strings.Join(strings.Fields(line), " ")
+		line = lowerWords(line)
 		if line == "" {
 			continue
 		}
@@ -255,14 +267,10 @@ func awayOpening(text string) string {
 			break
 		}
 	}
-	opening = head(opening, 300)
-	for _, p := range awayOpenings {
-		if at := strings.Index(opening, p); at >= 0 && startsSentence(opening[:at]) && awayGoesOn(text, opening[at+len(p):]) {
-			return p
-		}
-	}
-	return ""
+	return head(plainApostrophes(opening), 300)
 }
+
+func plainApostrophes(text string) string { return strings.ReplaceAll(text, "’", "'") }
 
 // startsSentence tells whether what stands before a phrase is nothing, a
 // greeting, or thanks for the mail.
@@ -308,11 +316,11 @@ func awayGoesOn(text, after string) bool {
 }
 
 // challengePhrases are what challenge-response systems say, lower-case.
-var challengePhrases = split(`this message was created automatically by the challenge|confirm that you are a human|prove you are human|prove that you are human|
+var challengePhrases = newPhrases(split(`this message was created automatically by the challenge|confirm that you are a human|prove you are human|prove that you are human|
 	confirm you are human|verify that you are a real person|not a spammer|to have your message delivered|to release your message|before your message can be delivered|
 	before your email can be delivered|your message is being held|your email is being held|your message is waiting|added to the approved senders|
 	approved sender list|approved senders list|add yourself to my|on the guest list|guest list|whitelist request|is protecting|requires verification of|
-	please verify your email address by replying|is protected by|allowed list|ensure delivery of your email|challenge-response|antispam verification|sender verification|you are not on my|click here to verify`)
+	please verify your email address by replying|is protected by|allowed list|ensure delivery of your email|challenge-response|antispam verification|sender verification|you are not on my|click here to verify`))
 
 // challenge finds the questions of challenge-response systems.
 func (c *classifier) challenge() (Class, string) {
@@ -333,18 +341,22 @@ func (c *classifier) isChallenge() bool {
 			return true
 		}
 	}
-	return c.challengeWords() > 1 && len(strings.Fields(head(c.m.Reply, 8<<10))) <= 250
+	return fewWords(head(c.m.Reply, 8<<10), 250) && c.challengeWords() > 1
+}
+
+// fewWords tells whether text has at most n words.
+func fewWords(text string, n int) bool {
+	for range strings.FieldsSeq(text) {
+		if n--; n < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func isRobotAddress(addr string) bool { return noReply(addr) || machineAddress(addr) != "" }
 
+// challengeWords is how many of the phrases the text says.
 func (c *classifier) challengeWords() int {
-	text := strings.ToLower(strings.Join(strings.Fields(head(c.m.Text, 4<<10)), " "))
-	n := 0
-	for _, p := range challengePhrases {
-		if strings.Contains(text, p) {
-			n++
-		}
-	}
-	return n
+	return len(challengePhrases.in(lowerWords(head(c.m.Text, 4<<10))))
 }

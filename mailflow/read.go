@@ -1,10 +1,12 @@
 package mailflow
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"io"
 	"slices"
 	"strings"
 
@@ -112,14 +114,50 @@ func (in *incoming) hash(raw []byte) {
 			same.Write(value)
 		}
 	}
-	body := bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
-	if _, after, ok := bytes.Cut(body, []byte("\n\n")); ok {
-		body = after
-	}
-	content.Write(bytes.TrimRight(body, "\n"))
+	writeBody(content, raw)
 	in.contentHash = content.Sum(nil)
 	if h.Get("Message-ID") != "" && h.Get("Date") != "" {
 		in.copyHash = same.Sum(nil)
+	}
+}
+
+// writeBody writes what follows the first empty line, or else all of raw, with
+// LF for CRLF and without line ends behind it. A mail can be large: it is not
+// copied.
+func writeBody(w io.Writer, raw []byte) {
+	body := raw
+	if i := emptyLine(raw); i >= 0 {
+		body = raw[i:]
+	}
+	for n := len(body); n > 0 && body[n-1] == '\n'; n = len(body) {
+		body = bytes.TrimSuffix(body[:n-1], []byte("\r"))
+	}
+	out := bufio.NewWriter(w)
+	for {
+		i := bytes.Index(body, []byte("\r\n"))
+		if i < 0 {
+			break
+		}
+		out.Write(body[:i])
+		body = body[i+1:] // the LF goes with the next line
+	}
+	out.Write(body)
+	out.Flush()
+}
+
+// emptyLine returns where the first empty line ends, or -1. Line ends are LF
+// or CRLF.
+func emptyLine(raw []byte) int {
+	for i := 0; ; i++ {
+		n := bytes.IndexByte(raw[i:], '\n')
+		if n < 0 {
+			return -1
+		}
+		i += n
+		rest := bytes.TrimPrefix(raw[i+1:], []byte("\r"))
+		if len(rest) > 0 && rest[0] == '\n' {
+			return len(raw) - len(rest) + 1
+		}
 	}
 }
 
