@@ -70,6 +70,14 @@ func nfc(s string) string {
 	return norm.NFC.String(s)
 }
 
+// validUTF8 puts U+FFFD for what is broken.
+func validUTF8(s string) string {
+	if utf8.ValidString(s) { // much faster than to look for a place to mend
+		return s
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
+
 // cleanField makes a field value valid UTF-8 in NFC without controls.
 func cleanField(s string) string {
 	if classes(s)&^byteTab == 0 {
@@ -80,7 +88,7 @@ func cleanField(s string) string {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(s, "\ufffd")))
+	}, validUTF8(s)))
 }
 
 // cleanLine makes one line fit to be shown of a subject or a name: controls
@@ -97,7 +105,7 @@ func cleanLine(s string) string {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(s, "\ufffd"))
+	}, validUTF8(s))
 	return strings.TrimSpace(nfc(s))
 }
 
@@ -121,7 +129,7 @@ func cleanText(s string) string {
 	if seen&^(byteTab|byteLF) == 0 {
 		return s
 	}
-	s = strings.ToValidUTF8(s, "\ufffd")
+	s = validUTF8(s)
 	if seen&byteControl != 0 || strings.Contains(s, "\ufeff") || hasC1(s) {
 		s = strings.Map(func(r rune) rune {
 			if isControl(r) && r != '\t' && r != '\n' || r == 0xfeff {
@@ -130,7 +138,10 @@ func cleanText(s string) string {
 			return r
 		}, s)
 	}
-	return nfc(s)
+	if seen&byteLeads == 0 {
+		return s
+	}
+	return norm.NFC.String(s)
 }
 
 // hasC1 looks for C1 controls, U+0080 to U+009F, in valid UTF-8.

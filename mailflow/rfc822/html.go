@@ -29,7 +29,7 @@ func htmlToText(body string) string {
 // convertHTML converts body once. With hide set, elements that CSS hides are
 // left out, and open tells whether the last of them was never closed.
 func convertHTML(body string, hide bool) (text string, open bool) {
-	c := htmlReader{hide: hide}
+	c := htmlReader{hide: hide, tags: htmlTags{}}
 	z := html.NewTokenizer(strings.NewReader(body))
 	for !c.out.full {
 		kind := z.Next()
@@ -44,6 +44,7 @@ func convertHTML(body string, hide bool) (text string, open bool) {
 // htmlReader turns tokens into lines.
 type htmlReader struct {
 	out  htmlLines
+	tags htmlTags
 	hide bool
 
 	raw    string // the element whose raw text is skipped, such as "style"
@@ -69,18 +70,51 @@ func (c *htmlReader) token(z *html.Tokenizer, kind html.TokenType) {
 			c.out.text(string(z.Text()), c.pre > 0)
 		}
 	case html.StartTagToken, html.SelfClosingTagToken:
-		name, more := z.TagName()
-		tag := string(name)
-		attr := readAttributes(z, more)
-		if tag == "noscript" || tag == "noframes" {
+		t := c.tags.read(z)
+		if t.name == "noscript" || t.name == "noframes" {
 			// No reader runs scripts in a mail: what stands for them is seen.
 			z.NextIsNotRawText()
 		}
-		c.start(tag, attr, kind == html.SelfClosingTagToken)
+		c.start(t, kind == html.SelfClosingTagToken)
 	case html.EndTagToken:
-		name, _ := z.TagName()
-		c.end(string(name))
+		c.end(c.tags.read(z).name)
 	}
+}
+
+// htmlTag is a tag as far as it matters here.
+type htmlTag struct {
+	name string
+	htmlAttributes
+	hides bool // see invisible
+}
+
+// htmlTags keeps the tags that were read by their bytes: a mail repeats a few
+// over and over, and a tag is dear to read.
+type htmlTags map[string]*htmlTag
+
+// Of longer tags, and of more of them, each is read anew.
+const (
+	maxHTMLTags = 200
+	maxHTMLTag  = 500 // bytes
+)
+
+// read reads the tag that z stands at.
+func (known htmlTags) read(z *html.Tokenizer) *htmlTag {
+	raw := z.Raw()
+	if t := known[string(raw)]; t != nil {
+		return t
+	}
+	key := ""
+	if len(known) < maxHTMLTags && len(raw) <= maxHTMLTag {
+		key = string(raw) // before it is read: that changes the bytes
+	}
+	name, more := z.TagName()
+	t := &htmlTag{name: string(name), htmlAttributes: readAttributes(z, more)}
+	t.hides = t.invisible()
+	if key != "" {
+		known[key] = t
+	}
+	return t
 }
 
 // htmlAttributes are the few attributes that matter here.
@@ -158,7 +192,8 @@ func htmlVoid(tag string) bool {
 	return false
 }
 
-func (c *htmlReader) start(tag string, a htmlAttributes, closed bool) {
+func (c *htmlReader) start(t *htmlTag, closed bool) {
+	tag := t.name
 	if c.raw != "" {
 		return
 	}
@@ -171,11 +206,11 @@ func (c *htmlReader) start(tag string, a htmlAttributes, closed bool) {
 		}
 		return
 	}
-	if c.hide && a.invisible() && !htmlVoid(tag) && tag != "body" && tag != "html" {
+	if c.hide && t.hides && !htmlVoid(tag) && tag != "body" && tag != "html" {
 		c.hidden, c.depth = tag, 1
 		return
 	}
-	c.block(tag, a)
+	c.block(t)
 	switch tag {
 	case "br":
 		c.out.newline()
@@ -190,13 +225,13 @@ func (c *htmlReader) start(tag string, a htmlAttributes, closed bool) {
 	case "li":
 		c.item()
 	case "blockquote":
-		c.openQuote(a.quotesMail())
+		c.openQuote(t.quotesMail())
 	case "pre", "xmp", "textarea":
 		c.pre++
 	case "img":
-		c.image(a)
+		c.image(t.alt)
 	case "a":
-		c.link = htmlLink{url: a.href, mark: c.out.b.Len()}
+		c.link = htmlLink{url: t.href, mark: c.out.b.Len()}
 	}
 }
 
@@ -213,9 +248,9 @@ func (c *htmlReader) startHidden(tag string, closed bool) bool {
 	return false
 }
 
-func (c *htmlReader) block(tag string, a htmlAttributes) {
-	n := htmlBlocks[tag]
-	if tag == "p" && (strings.Contains(a.class, "mso") || strings.Contains(a.style, "margin:0")) {
+func (c *htmlReader) block(t *htmlTag) {
+	n := htmlBlocks[t.name]
+	if t.name == "p" && (strings.Contains(t.class, "mso") || strings.Contains(t.style, "margin:0")) {
 		n = 1 // Outlook's paragraphs are lines
 	}
 	c.out.brk(n)
@@ -296,10 +331,10 @@ func (c *htmlReader) closeQuote() {
 }
 
 // image keeps pictures of a character: an emoji is a word of its writer.
-func (c *htmlReader) image(a htmlAttributes) {
+func (c *htmlReader) image(alt string) {
 	c.link.img = true
-	if r := []rune(a.alt); len(a.alt) < 32 && len(r) <= 4 && len(r) > 0 && r[0] >= 0x2000 {
-		c.out.text(a.alt, false)
+	if r := []rune(alt); len(alt) < 32 && len(r) <= 4 && len(r) > 0 && r[0] >= 0x2000 {
+		c.out.text(alt, false)
 	}
 }
 

@@ -57,7 +57,7 @@ func splitReply(text string) []replyLine {
 	for r := range strings.SplitSeq(text, "\n") {
 		t := strings.TrimSpace(plainBlanks(r))
 		lines = append(lines, replyLine{
-			raw:    strings.TrimRight(r, " \t\r"),
+			raw:    trimRight(r, " \t\r"),
 			trim:   t,
 			quoted: strings.HasPrefix(t, ">"),
 			cut:    r == "-- " || r == "-- \r",
@@ -227,7 +227,7 @@ func (s *replyScanner) quote(i int) int {
 
 // innerIntroduction tells whether a quoted line shows that a mail is quoted.
 func innerIntroduction(l replyLine) bool {
-	inner := strings.TrimLeft(l.trim, "> ")
+	inner := trimLeft(l.trim, "> ")
 	if original, forward := quoteMarker(inner); original || forward {
 		return true
 	}

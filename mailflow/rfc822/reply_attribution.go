@@ -2,6 +2,7 @@ package rfc822
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -66,22 +67,24 @@ func hasQuoteVerb(line string) bool {
 	return false
 }
 
-// quoteVerbStarts are the ASCII letters that quoteVerbs begin with.
-var quoteVerbStarts = func() (starts [128]bool) {
+// quoteVerbStarts holds, for each ASCII letter that quoteVerbs begin with, a
+// bit for each that follows it.
+var quoteVerbStarts = func() (starts [32]uint32) {
 	for v := range quoteVerbs {
-		if v[0] < 128 {
-			starts[v[0]] = true
+		if v[0] < utf8.RuneSelf && v[1] < utf8.RuneSelf {
+			starts[v[0]&31] |= 1 << (v[1] & 31)
 		}
 	}
 	return starts
 }()
 
+// isQuoteVerb looks at two letters first: most words end there.
 func isQuoteVerb(word string) bool {
-	if word == "" || len(word) > 40 {
+	if len(word) < 2 || len(word) > 40 {
 		return false
 	}
-	if c := word[0] | 0x20; c >= 'a' && c <= 'z' && !quoteVerbStarts[c] {
-		return false // the cheap look: most words end here
+	if isLetter(word[0]) && word[1] < utf8.RuneSelf && quoteVerbStarts[word[0]&31]&(1<<(word[1]&31)) == 0 {
+		return false
 	}
 	w := strings.ToLower(strings.TrimFunc(word, isOuter))
 	w = strings.TrimSuffix(w, "(a")
@@ -99,8 +102,7 @@ func attribution(lines []replyLine, i int) int {
 	}
 	size, open := 0, 0 // of the lines so far: bytes, and "<" without ">"
 	ends := false      // the last line with text can be the end
-	c := strings.TrimLeft(lines[i].trim, "-*_ ")[0]
-	bare := c >= '0' && c <= '9'
+	bare := beginsWithDate(trimLeft(lines[i].trim, "-*_ "))
 	for n := 1; n <= maxAttributionLines && i+n <= len(lines); n++ {
 		if n > 1 && !continuesAttribution(lines, i+n-1, open) {
 			return 0
@@ -140,7 +142,7 @@ func attributionOf(lines []replyLine, i, n int) bool {
 // the verb stands at the end, behind no more than dashes. A line of dashes
 // alone says nothing.
 func endsAttribution(line string) bool {
-	line = strings.TrimRight(line, "-*_ ")
+	line = trimRight(line, "-*_ ")
 	return line == "" || strings.HasSuffix(line, ":") || strings.HasSuffix(line, "：") || endsWithVerb(line)
 }
 
@@ -160,20 +162,21 @@ func continuesAttribution(lines []replyLine, i, open int) bool {
 
 // attributionStart is the cheap first look at a line.
 func attributionStart(line string) bool {
-	line = strings.TrimLeft(line, "-*_ \t")
+	line = trimLeft(line, "-*_ \t")
 	if line == "" || len(line) > maxAttributionBytes {
 		return false
 	}
 	if strings.IndexByte(line, '@') >= 0 || strings.HasPrefix(line, "在") || strings.HasPrefix(line, "於") {
 		return true
 	}
-	n := 0
-	for w := range strings.FieldsSeq(line) {
+	rest := line
+	for n := range 3 {
+		var w string
+		if w, rest = cutWord(rest); w == "" {
+			break
+		}
 		if n == 0 && inSet(attributionStarts, strings.TrimFunc(w, isOuter)) || w[0] >= '0' && w[0] <= '9' {
 			return true
-		}
-		if n++; n == 3 {
-			break
 		}
 	}
 	return isFramed(line) && hasQuoteVerb(line)
@@ -199,7 +202,7 @@ func isAttribution(s string, verb, quoted bool) bool {
 	if s == "" {
 		return false
 	}
-	if s[0] >= '0' && s[0] <= '9' && len(s) > 4 && strings.IndexByte("-/.", s[4]) >= 0 && gmailBare.MatchString(s) {
+	if beginsWithDate(s) && gmailBare.MatchString(s) {
 		return true
 	}
 	colon := strings.HasSuffix(s, ":") || strings.HasSuffix(s, "：")
@@ -228,12 +231,27 @@ func isAttribution(s string, verb, quoted bool) bool {
 	return time || len(numbers.FindAllString(s, 2)) == 2
 }
 
+// beginsWithDate is the cheap look before gmailBare.
+func beginsWithDate(s string) bool {
+	if len(s) < 5 || strings.IndexByte("-/.", s[4]) < 0 {
+		return false
+	}
+	_, err := strconv.ParseUint(s[:4], 10, 16)
+	return err == nil
+}
+
 // endsWithVerb tells whether the last word is the verb.
 func endsWithVerb(s string) bool {
-	s = strings.TrimRight(s, ": ：")
+	for strings.HasSuffix(s, ":") || strings.HasSuffix(s, " ") || strings.HasSuffix(s, "：") {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
 	i := strings.LastIndexByte(s, ' ')
 	if isQuoteVerb(s[i+1:]) {
 		return true
+	}
+	if s == "" || s[len(s)-1] < utf8.RuneSelf {
+		return false
 	}
 	for _, v := range quoteVerbsUnspaced {
 		if strings.HasSuffix(s, v) {

@@ -149,7 +149,7 @@ func quoteMarker(line string) (original, forward bool) {
 	if len(line) < 12 || len(line) > 200 {
 		return false, false
 	}
-	framed := strings.HasPrefix(strings.TrimLeft(line, "*> "), "--") || strings.HasPrefix(line, "==") || strings.HasPrefix(line, "__")
+	framed := strings.HasPrefix(trimLeft(line, "*> "), "--") || strings.HasPrefix(line, "==") || strings.HasPrefix(line, "__")
 	colon := strings.HasSuffix(line, ":") || strings.HasSuffix(line, "：") || strings.HasSuffix(line, ":*")
 	if !framed && !colon {
 		return false, false

@@ -127,14 +127,14 @@ func isDeviceLine(line string) bool {
 	if len(line) < 6 || len(line) > 300 {
 		return false
 	}
-	if r, _ := utf8.DecodeRuneInString(strings.TrimLeft(line, "*_[(")); unicode.IsLower(r) && !strings.HasPrefix(line, "iPhone") {
+	if r, _ := utf8.DecodeRuneInString(trimLeft(line, "*_[(")); unicode.IsLower(r) && !strings.HasPrefix(line, "iPhone") {
 		return false
 	}
 	t := line
-	if strings.Contains(line, "://") || strings.Contains(line, "mailto:") {
+	if strings.IndexByte(line, ':') >= 0 && (strings.Contains(line, "://") || strings.Contains(line, "mailto:")) {
 		t = bareURL.ReplaceAllString(angleURL.ReplaceAllString(line, ""), "")
 	}
-	t = strings.Trim(t, "*_[]()<>. \t")
+	t = trimRight(trimLeft(t, "*_[]()<>. \t"), "*_[]()<>. \t")
 	prefix := devicePrefixes.of(t)
 	if prefix == "" || len(strings.Fields(t)) > 10 {
 		return false

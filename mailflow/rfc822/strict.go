@@ -38,9 +38,9 @@ func isPlainAddress(s string) bool {
 	return dots > 0 && label > 0
 }
 
-func isAlphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
+func isAlphanumeric(c byte) bool { return isLetter(c) || '0' <= c && c <= '9' }
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 // strictAddresses reads a field as go-message does, by RFC 5322 §3.4. It
 // refuses many real mails; what it refuses, and addresses that are not plain,
