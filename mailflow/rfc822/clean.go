@@ -32,8 +32,7 @@ const (
 	byteControl = 1 << iota // C0 and DEL
 	byteTab
 	byteLF
-	byteHigh  // not ASCII
-	byteLeads // starts a character from U+0300 on, of which NFC may change some
+	byteHigh // not ASCII
 )
 
 var byteClass = func() (class [256]uint8) {
@@ -45,8 +44,6 @@ var byteClass = func() (class [256]uint8) {
 			class[c] = byteLF
 		case c < 0x20 || c == 0x7f:
 			class[c] = byteControl
-		case c >= 0xcc:
-			class[c] = byteHigh | byteLeads
 		case c >= 0x80:
 			class[c] = byteHigh
 		}
@@ -64,10 +61,12 @@ func classes(s string) (all uint8) {
 
 // nfc brings valid UTF-8 to NFC, in which all characters below U+0300 are.
 func nfc(s string) string {
-	if classes(s)&byteLeads == 0 {
-		return s
+	for i := range len(s) {
+		if s[i] >= 0xcc { // starts a character from U+0300 on
+			return norm.NFC.String(s)
+		}
 	}
-	return norm.NFC.String(s)
+	return s
 }
 
 // validUTF8 puts U+FFFD for what is broken.
@@ -138,10 +137,7 @@ func cleanText(s string) string {
 			return r
 		}, s)
 	}
-	if seen&byteLeads == 0 {
-		return s
-	}
-	return norm.NFC.String(s)
+	return nfc(s)
 }
 
 // hasC1 looks for C1 controls, U+0080 to U+009F, in valid UTF-8.

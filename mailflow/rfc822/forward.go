@@ -16,10 +16,10 @@ func forwardSubject(subject string) bool {
 		if !ok || len(word) > 24 || strings.ContainsRune(word, ' ') {
 			return strings.HasSuffix(strings.TrimSpace(s), "(fwd)")
 		}
-		if forwardPrefixes[word] {
+		if forwardPrefixes.set[word] {
 			return true
 		}
-		if !answerPrefixes[word] {
+		if !answerPrefixes.set[word] {
 			return false
 		}
 		s = rest

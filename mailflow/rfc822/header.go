@@ -70,7 +70,7 @@ type headerReader struct {
 // missing, the body starts with the first line that can't be of the header.
 // ended: a delimiter was met, and there is no body.
 func readHeader(l *lines, delim func([]byte) bool, note func(string)) (fields []rawField, ended bool) {
-	r := headerReader{l: l, delim: delim, note: note, room: maxHeader, drop: true}
+	r := headerReader{l: l, delim: delim, note: note, fields: make([]rawField, 0, 16), room: maxHeader, drop: true}
 	for {
 		start := l.pos
 		line, ok := l.next()

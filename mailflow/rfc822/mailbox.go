@@ -107,7 +107,9 @@ var atSigns = strings.NewReplacer("\uff20", "@", "\ufe6b", "@")
 
 // namesOther reports whether name has an address in it that is not addr.
 func namesOther(name, addr string) bool {
-	name = atSigns.Replace(name)
+	if classes(name)&byteHigh != 0 {
+		name = atSigns.Replace(name)
+	}
 	if !strings.Contains(name, "@") {
 		return false
 	}

@@ -32,18 +32,37 @@ var attributionStarts = wordSet(`on at le am el il op em den dnia w в во на
 // but people do ("On 3 May 2024 at 14:30 we wrote:").
 var sentenceWords = wordSet(`i we they the our my this that ich wir unser nous j'ai avons`)
 
-func wordSet(s string) map[string]bool {
-	set := make(map[string]bool)
-	for _, w := range strings.Fields(s) {
-		set[w] = true
-	}
-	return set
+// words is a set of lower-case words. starts holds, for each ASCII letter that
+// some begin with, a bit for each that follows it.
+type words struct {
+	set    map[string]bool
+	starts [32]uint32
 }
 
-// inSet tells whether word, in lower case, is in a set of short words.
-func inSet(set map[string]bool, word string) bool {
+func wordSet(s string) *words {
+	w := &words{set: make(map[string]bool)}
+	for _, word := range strings.Fields(s) {
+		w.set[word] = true
+		if len(word) > 1 && word[0] < utf8.RuneSelf && word[1] < utf8.RuneSelf {
+			w.starts[word[0]&31] |= 1 << (word[1] & 31)
+		}
+	}
+	return w
+}
+
+// may is the cheap look, by two letters: for most words it says no.
+func (w *words) may(word string) bool {
+	return len(word) < 2 || !isLetter(word[0]) || !isLetter(word[1]) || w.starts[word[0]&31]&(1<<(word[1]&31)) != 0
+}
+
+// has tells whether word, without what surrounds it, is in the set.
+func (w *words) has(word string) bool {
+	if !w.may(word) {
+		return false
+	}
 	var low [64]byte
-	return len(word) <= len(low) && set[string(appendLower(low[:0], word))]
+	word = strings.TrimFunc(word, isOuter)
+	return len(word) <= len(low) && w.set[string(appendLower(low[:0], word))]
 }
 
 // hasQuoteVerb tells whether line has one of the verbs.
@@ -67,29 +86,14 @@ func hasQuoteVerb(line string) bool {
 	return false
 }
 
-// quoteVerbStarts holds, for each ASCII letter that quoteVerbs begin with, a
-// bit for each that follows it.
-var quoteVerbStarts = func() (starts [32]uint32) {
-	for v := range quoteVerbs {
-		if v[0] < utf8.RuneSelf && v[1] < utf8.RuneSelf {
-			starts[v[0]&31] |= 1 << (v[1] & 31)
-		}
-	}
-	return starts
-}()
-
-// isQuoteVerb looks at two letters first: most words end there.
 func isQuoteVerb(word string) bool {
-	if len(word) < 2 || len(word) > 40 {
-		return false
-	}
-	if isLetter(word[0]) && word[1] < utf8.RuneSelf && quoteVerbStarts[word[0]&31]&(1<<(word[1]&31)) == 0 {
+	if len(word) > 40 || !quoteVerbs.may(word) {
 		return false
 	}
 	w := strings.ToLower(strings.TrimFunc(word, isOuter))
 	w = strings.TrimSuffix(w, "(a")
 	w = strings.TrimSuffix(w, "(а") // Cyrillic
-	return quoteVerbs[w]
+	return quoteVerbs.set[w]
 }
 
 func isOuter(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
@@ -175,7 +179,7 @@ func attributionStart(line string) bool {
 		if w, rest = cutWord(rest); w == "" {
 			break
 		}
-		if n == 0 && inSet(attributionStarts, strings.TrimFunc(w, isOuter)) || w[0] >= '0' && w[0] <= '9' {
+		if n == 0 && attributionStarts.has(w) || w[0] >= '0' && w[0] <= '9' {
 			return true
 		}
 	}
@@ -264,7 +268,7 @@ func endsWithVerb(s string) bool {
 func hasSentenceWord(s string) bool {
 	for w := range strings.FieldsSeq(s) {
 		// Names are capitalised: "The Hiring Engine" may well have written.
-		if r, _ := utf8.DecodeRuneInString(w); (unicode.IsLower(r) || w == "I") && sentenceWords[strings.ToLower(w)] {
+		if r, _ := utf8.DecodeRuneInString(w); (unicode.IsLower(r) || w == "I") && sentenceWords.set[strings.ToLower(w)] {
 			return true
 		}
 	}

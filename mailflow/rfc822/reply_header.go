@@ -42,7 +42,9 @@ func labelTable(in map[int]string) map[string]int {
 func headerLabel(line string) (kind int, value string) {
 	head := line[:min(len(line), 64)]
 	at, width := strings.IndexByte(head, ':'), 1
-	if wide := strings.Index(head, "："); wide >= 0 && (at < 0 || wide < at) {
+	if wide := strings.IndexByte(head, "："[0]); wide < 0 {
+		// nearly always
+	} else if wide = strings.Index(head, "："); wide >= 0 && (at < 0 || wide < at) {
 		at, width = wide, len("：")
 	}
 	if at <= 0 {

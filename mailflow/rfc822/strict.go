@@ -12,6 +12,51 @@ import (
 // has been quadratic more than once (GO-2026-4977, GO-2026-4986).
 const maxStrict = 2000
 
+// plainAddresses reads a list of what most addresses are: "a@b.c", "Name <a@b.c>"
+// or "\"Name, First\" <a@b.c>". There is but one way to read these, and to read
+// them so costs a tenth.
+func plainAddresses(s string) (list []Address, ok bool) {
+	for {
+		var name string
+		if strings.HasPrefix(s, `"`) {
+			if name, s, ok = strings.Cut(s[1:], `"`); !ok || name == "" || !isPlainName(name, " ,.-_'@&/!") {
+				return nil, false
+			}
+			if s = trimLeft(s, " "); !strings.HasPrefix(s, "<") {
+				return nil, false
+			}
+		}
+		one, rest, more := strings.Cut(s, ",")
+		if before, in, angle := strings.Cut(one, "<"); angle {
+			if words := trimRight(before, " "); words != "" {
+				name = words
+			}
+			if one, ok = strings.CutSuffix(in, ">"); !ok || before != "" && !isPlainName(before, " -_'") {
+				return nil, false
+			}
+		}
+		local, _, _ := strings.Cut(one, "@")
+		if !isPlainAddress(one) || strings.Contains("."+local+".", "..") {
+			return nil, false
+		}
+		list = append(list, Address{Name: shownName(name, one), Address: one})
+		if !more {
+			return list, true
+		}
+		s = trimLeft(rest, " ")
+	}
+}
+
+// isPlainName reports a name of ASCII letters, digits and the marks given.
+func isPlainName(s, marks string) bool {
+	for i := range len(s) {
+		if !isAlphanumeric(s[i]) && strings.IndexByte(marks, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // isPlainAddress reports an address that needs no quotes and no decoding: of a
 // local part of atoms and dots, and a domain of at least two labels.
 func isPlainAddress(s string) bool {
@@ -49,6 +94,13 @@ func strictAddresses(s string) ([]Address, bool) {
 	if len(s) > maxStrict || strings.ContainsAny(s, ":;()") {
 		return nil, false // groups and comments: ours keeps what they say
 	}
+	if list, ok := plainAddresses(s); ok {
+		return list, true
+	}
+	return libraryAddresses(s)
+}
+
+func libraryAddresses(s string) ([]Address, bool) {
 	found, err := mail.ParseAddressList(s)
 	if err != nil {
 		return nil, false
