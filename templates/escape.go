@@ -5,6 +5,7 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"unicode/utf8"
 )
 
 // A mail's template makes markup (markup.go) of which one source gives the
@@ -26,28 +27,56 @@ func literal(v any) string {
 	if v == nil {
 		return ""
 	}
-	s := strings.Trim(cleanValue(fmt.Sprint(v)), "\n")
-	if strings.TrimSpace(s) == "" {
+	s := literalText(fmt.Sprint(v))
+	if s == "" {
 		return ""
 	}
 	return string(litOpen) + s + string(litClose)
 }
 
+// literalText is what stands between the marks; "" is nothing.
+func literalText(s string) string {
+	s = strings.Trim(cleanValue(s), "\n")
+	if strings.TrimSpace(s) == "" {
+		return ""
+	}
+	return s
+}
+
 // cleanValue drops controls, the two sentinels among them; of the line ends
 // it leaves LF.
 func cleanValue(s string) string {
+	if isClean(s) {
+		return s
+	}
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r == '\r' || r == 0x85 || r == 0x2028 || r == 0x2029:
-			return '\n'
-		case r < ' ' || r >= 0x7f && r < 0xa0:
-			return -1
-		}
+	return strings.Map(cleanRune, s)
+}
+
+// cleanRune is what becomes of a character; -1 drops it.
+func cleanRune(r rune) rune {
+	switch {
+	case r == '\n' || r == '\t':
 		return r
-	}, s)
+	case r == '\r' || r == 0x85 || r == 0x2028 || r == 0x2029:
+		return '\n'
+	case r < ' ' || r >= 0x7f && r < 0xa0:
+		return -1
+	}
+	return r
+}
+
+// isClean says that cleanValue has nothing to do, as with most values.
+func isClean(s string) bool {
+	for i, r := range s {
+		if r >= ' ' && r < 0x7f {
+			continue
+		}
+		if cleanRune(r) != r || r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return false
+		}
+	}
+	return true
 }
 
 // escapeTrees ends every printing pipeline of every template of the set in

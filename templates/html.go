@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"bytes"
 	"html"
 	"strings"
 	"unicode"
@@ -27,10 +28,21 @@ const (
 		`@media (max-width:620px){.pad{padding:20px 18px!important}.wide{width:100%!important}}`
 )
 
+const (
+	headStart = "<head>\n<meta charset=\"utf-8\">\n" +
+		"<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n" +
+		"<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"supported-color-schemes\" content=\"light dark\">\n" +
+		// Phones make links of what looks like a number or a date.
+		"<meta name=\"format-detection\" content=\"telephone=no,date=no,address=no\">\n"
+	headEnd = "<style>" + darkStyle + "</style>\n</head>\n" +
+		"<body class=\"ground\" style=\"margin:0;padding:0;background:" + ground + ";\">\n"
+	leadStyle = textStyle + "font-size:19px;line-height:27px;font-weight:600;"
+	cellStyle = "font-family:" + fontStack + ";font-size:15px;line-height:22px;vertical-align:top;"
+)
+
 // htmlWriter writes one mail's HTML.
 type htmlWriter struct {
-	strings.Builder
-	lang   string
+	b      []byte
 	accent string
 	number string
 	open   blockKind // a list or a table of facts that is not yet closed
@@ -39,20 +51,15 @@ type htmlWriter struct {
 
 func (w *htmlWriter) put(parts ...string) {
 	for _, p := range parts {
-		w.WriteString(p)
+		w.b = append(w.b, p...)
 	}
 }
 
 // renderHTML makes the HTML part.
 func renderHTML(blocks []block, lang, title string, d *Mail) string {
-	w := &htmlWriter{lang: lang, accent: d.Desk.accent(), number: d.Number}
-	w.put("<!DOCTYPE html>\n<html lang=\"", html.EscapeString(lang), "\">\n<head>\n<meta charset=\"utf-8\">\n",
-		"<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n",
-		"<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"supported-color-schemes\" content=\"light dark\">\n",
-		// Phones make links of what looks like a number or a date.
-		"<meta name=\"format-detection\" content=\"telephone=no,date=no,address=no\">\n",
-		"<title>", html.EscapeString(title), "</title>\n<style>", darkStyle, "</style>\n</head>\n",
-		"<body class=\"ground\" style=\"margin:0;padding:0;background:", ground, ";\">\n")
+	w := &htmlWriter{b: *takeBuffer(), accent: d.Desk.accent(), number: d.Number}
+	w.put("<!DOCTYPE html>\n<html lang=\"", html.EscapeString(lang), "\">\n", headStart,
+		"<title>", html.EscapeString(title), "</title>\n", headEnd)
 	marker, blocks := takeMarker(blocks, d)
 	if marker != "" {
 		w.put("<p class=\"pale\" style=\"", paleStyle, "margin:8px 0;text-align:center;\">", html.EscapeString(marker), "</p>\n")
@@ -69,7 +76,8 @@ func renderHTML(blocks []block, lang, title string, d *Mail) string {
 	}
 	w.closeOpen(paragraph)
 	w.put("</td></tr>\n</table>\n</td></tr></table>\n</body>\n</html>\n")
-	return w.String()
+	defer leaveBuffer(w.b)
+	return string(w.b)
 }
 
 // takeMarker takes the line off above which an agent writes: it must stand
@@ -134,7 +142,9 @@ func (w *htmlWriter) block(b block) {
 	w.begun = true
 	switch b.kind {
 	case heading:
-		w.put("<h2 class=\"ink\" style=\"", textStyle, "margin:24px 0 8px;font-size:18px;font-weight:bold;\">", w.inline(b.body), "</h2>\n")
+		w.put("<h2 class=\"ink\" style=\"", textStyle, "margin:24px 0 8px;font-size:18px;font-weight:bold;\">")
+		w.inline(b.body)
+		w.put("</h2>\n")
 	case item:
 		w.item(b)
 	case fact:
@@ -144,21 +154,29 @@ func (w *htmlWriter) block(b block) {
 	case quote:
 		w.put("<blockquote class=\"old pale\" dir=\"auto\" style=\"", paleStyle, "padding:0 0 0 12px;border-left:2px solid ", edge, ";\">", kept(b.body), "</blockquote>\n")
 	case small:
-		w.put("<p class=\"pale\" style=\"", paleStyle, "\">", w.inline(b.body), "</p>\n")
+		w.put("<p class=\"pale\" style=\"", paleStyle, "\">")
+		w.inline(b.body)
+		w.put("</p>\n")
 	case rule:
 		w.put("<div class=\"cut\" style=\"margin:24px 0;border-top:1px solid ", edge, ";font-size:1px;line-height:1px;\">&nbsp;</div>\n")
 	case signature:
-		w.put("<p class=\"pale cut\" style=\"", paleStyle, "margin:28px 0 0;padding-top:16px;border-top:1px solid ", edge, ";\">", w.inline(b.body), "</p>\n")
+		w.put("<p class=\"pale cut\" style=\"", paleStyle, "margin:28px 0 0;padding-top:16px;border-top:1px solid ", edge, ";\">")
+		w.inline(b.body)
+		w.put("</p>\n")
 	case button:
 		w.button(b)
 	case link:
-		w.put("<p style=\"", textStyle, "\"><a class=\"lk\" href=\"", html.EscapeString(b.url), "\" style=\"color:", w.accent, ";\">", w.inline(b.body), "</a></p>\n")
+		w.put("<p style=\"", textStyle, "\"><a class=\"lk\" href=\"", html.EscapeString(b.url), "\" style=\"color:", w.accent, ";\">")
+		w.inline(b.body)
+		w.put("</a></p>\n")
 	default:
 		style := textStyle
 		if lead {
-			style += "font-size:19px;line-height:27px;font-weight:600;"
+			style = leadStyle
 		}
-		w.put("<p class=\"ink\" style=\"", style, "\">", w.inline(b.body), "</p>\n")
+		w.put("<p class=\"ink\" style=\"", style, "\">")
+		w.inline(b.body)
+		w.put("</p>\n")
 	}
 }
 
@@ -167,7 +185,9 @@ func (w *htmlWriter) item(b block) {
 		w.put("<ul class=\"ink\" style=\"", textStyle, "padding:0 0 0 22px;\">\n")
 	}
 	w.open = item
-	w.put("<li style=\"margin:0 0 4px;\">", w.inline(b.body), "</li>\n")
+	w.put("<li style=\"margin:0 0 4px;\">")
+	w.inline(b.body)
+	w.put("</li>\n")
 }
 
 func (w *htmlWriter) fact(b block) {
@@ -175,9 +195,10 @@ func (w *htmlWriter) fact(b block) {
 		w.put("<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"margin:0 0 20px;\">\n")
 	}
 	w.open = fact
-	cell := "font-family:" + fontStack + ";font-size:15px;line-height:22px;vertical-align:top;"
-	w.put("<tr><td class=\"pale\" style=\"", cell, "padding:2px 16px 2px 0;white-space:nowrap;color:", paleInk, ";\">", html.EscapeString(b.label), "</td>",
-		"<td class=\"ink\" style=\"", cell, "padding:2px 0;color:", inkColour, ";\">", w.inline(b.body), "</td></tr>\n")
+	w.put("<tr><td class=\"pale\" style=\"", cellStyle, "padding:2px 16px 2px 0;white-space:nowrap;color:", paleInk, ";\">", html.EscapeString(b.label), "</td>",
+		"<td class=\"ink\" style=\"", cellStyle, "padding:2px 0;color:", inkColour, ";\">")
+	w.inline(b.body)
+	w.put("</td></tr>\n")
 }
 
 // button is a table, for Outlook pads no link; its address stands below for
@@ -185,30 +206,40 @@ func (w *htmlWriter) fact(b block) {
 func (w *htmlWriter) button(b block) {
 	url := html.EscapeString(b.url)
 	w.put("<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"margin:4px 0 8px;\"><tr><td bgcolor=\"", w.accent, "\" style=\"background:", w.accent, ";border-radius:4px;\">",
-		"<a href=\"", url, "\" style=\"display:inline-block;padding:12px 22px;font-family:", fontStack, ";font-size:16px;line-height:20px;font-weight:bold;color:#ffffff;text-decoration:none;\">", w.inline(b.body), "</a></td></tr></table>\n",
+		"<a href=\"", url, "\" style=\"display:inline-block;padding:12px 22px;font-family:", fontStack, ";font-size:16px;line-height:20px;font-weight:bold;color:#ffffff;text-decoration:none;\">")
+	w.inline(b.body)
+	w.put("</a></td></tr></table>\n",
 		"<p style=\"", paleStyle, "font-size:13px;line-height:18px;word-break:break-all;\"><a class=\"lk\" href=\"", url, "\" style=\"color:", w.accent, ";\">", url, "</a></p>\n")
 }
 
-// inline is a line's HTML. Words written from right to left are isolated, or
-// they would take the sentence around them along (UAX 9). The number is kept
-// in one line: a phone breaks it at its hyphen.
-func (w *htmlWriter) inline(l line) string {
-	var b strings.Builder
+// inline writes a line's HTML. Words written from right to left are isolated,
+// or they would take the sentence around them along (UAX 9). The number is
+// kept in one line: a phone breaks it at its hyphen.
+func (w *htmlWriter) inline(l line) {
+	begin := len(w.b)
 	for _, s := range l {
 		t := html.EscapeString(noOverrides(strings.ReplaceAll(s.text, "\n", " ")))
-		if s.value && s.text == w.number {
-			t = `<span style="white-space:nowrap;">` + t + `</span>`
+		number := s.value && s.text == w.number
+		turned := s.value && strings.ContainsFunc(s.text, isRightToLeft)
+		if turned {
+			w.put(`<span dir="auto" style="unicode-bidi:isolate;">`)
 		}
-		if s.value && strings.ContainsFunc(s.text, isRightToLeft) {
-			t = `<span dir="auto" style="unicode-bidi:isolate;">` + t + `</span>`
+		if number {
+			w.put(`<span style="white-space:nowrap;">`)
 		}
-		b.WriteString(t)
+		w.put(t)
+		if number {
+			w.put(`</span>`)
+		}
+		if turned {
+			w.put(`</span>`)
+		}
 	}
-	return strings.TrimSpace(b.String())
+	w.b = w.b[:begin+copy(w.b[begin:], bytes.TrimSpace(w.b[begin:]))]
 }
 
 func isRightToLeft(r rune) bool {
-	return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko)
+	return r >= 0x590 && unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko)
 }
 
 // kept is human words with their lines.

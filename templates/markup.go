@@ -44,8 +44,11 @@ var prefixes = []struct {
 	kind   blockKind
 }{
 	{"# ", heading}, {"- ", item}, {"| ", words}, {"> ", quote}, {": ", fact},
-	{"~ ", small}, {"% ", preheader}, {"-- ", signature},
+	{"~ ", small}, {"% ", preheader}, {"-- ", signature}, {"[[button: ", button}, {"[[link: ", link},
 }
+
+// begins are the first characters of the prefixes.
+const begins = "#-|>:~%["
 
 // block is a piece of a mail. Facts have a label, buttons and links an
 // address besides.
@@ -66,22 +69,68 @@ type line []span
 
 // String is the line's text in one line.
 func (l line) String() string {
-	var b strings.Builder
+	var buf [256]byte
+	return string(l.appendTo(buf[:0]))
+}
+
+// appendTo appends the line's text, its breaks one blank each.
+func (l line) appendTo(b []byte) []byte {
+	begin, blank := len(b), false
 	for _, s := range l {
-		b.WriteString(s.text)
+		for t := s.text; t != ""; {
+			if isBreak(rune(t[0])) {
+				blank, t = true, t[1:]
+				continue
+			}
+			if n := override(t); n > 0 {
+				t = t[n:]
+				continue
+			}
+			n := 1
+			for n < len(t) && !isBreak(rune(t[n])) && t[n] != 0xe2 && t[n] != 0xd8 {
+				n++
+			}
+			if blank && len(b) > begin {
+				b = append(b, ' ')
+			}
+			b, blank, t = append(b, t[:n]...), false, t[n:]
+		}
 	}
-	return strings.Join(strings.FieldsFunc(noOverrides(b.String()), isBreak), " ")
+	return b
 }
 
 // noOverrides drops the bidi controls that could turn the rest of our line
 // around; words in blocks of their own keep theirs.
 func noOverrides(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == 0x61c || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return -1
+	var kept []byte
+	done := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0xd8 {
+			continue
 		}
-		return r
-	}, s)
+		if n := override(s[i:]); n > 0 {
+			kept = append(kept, s[done:i]...)
+			done = i + n
+			i = done - 1
+		}
+	}
+	if done == 0 {
+		return s
+	}
+	return string(append(kept, s[done:]...))
+}
+
+// override is the length of the bidi control that s begins with, or 0: U+061C,
+// U+202A to 202E and U+2066 to 2069.
+func override(s string) int {
+	switch {
+	case s[0] == 0xd8 && len(s) > 1 && s[1] == 0x9c:
+		return 2
+	case s[0] == 0xe2 && len(s) > 2 && s[1] == 0x80 && s[2] >= 0xaa && s[2] <= 0xae,
+		s[0] == 0xe2 && len(s) > 2 && s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9:
+		return 3
+	}
+	return 0
 }
 
 // isBreak is where a line may be broken: a no-break space is none.
@@ -89,11 +138,24 @@ func isBreak(r rune) bool { return r == ' ' || r == '\n' || r == '\t' }
 
 // raw is the text with its line ends.
 func (l line) raw() string {
+	if len(l) == 1 {
+		return l[0].text
+	}
 	var b strings.Builder
 	for _, s := range l {
 		b.WriteString(s.text)
 	}
 	return b.String()
+}
+
+// blank says that there is nothing but blanks.
+func (l line) blank() bool {
+	for _, s := range l {
+		if strings.TrimSpace(s.text) != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // cutPrefix takes a prefix off that is the template's own.
@@ -111,8 +173,11 @@ func (l line) cut(sep string) (before, after line, found bool) {
 			continue
 		}
 		if a, b, ok := strings.Cut(s.text, sep); ok {
-			before = append(append(before, l[:i]...), span{a, false})
-			return before, append(line{{b, false}}, l[i+1:]...), true
+			both := make(line, len(l)+1)
+			copy(both, l[:i])
+			both[i], both[i+1] = span{a, false}, span{b, false}
+			copy(both[i+2:], l[i+1:])
+			return both[: i+1 : i+1], both[i+1:], true
 		}
 	}
 	return l, nil, false
@@ -121,37 +186,45 @@ func (l line) cut(sep string) (before, after line, found bool) {
 // splitLines reads what a template made. Only the template's own line ends
 // end a line: those within a value stay in it.
 func splitLines(s string) []line {
-	lines := []line{nil}
-	add := func(text string, value bool) {
-		if text != "" {
-			last := len(lines) - 1
-			lines[last] = append(lines[last], span{text, value})
-		}
+	values, ends := strings.Count(s, string(litOpen)), strings.Count(s, "\n")
+	spans := make([]span, 0, 2*values+ends+1)
+	lines := make([]line, 0, ends+1)
+	begin := 0
+	endLine := func() {
+		lines = append(lines, spans[begin:len(spans):len(spans)])
+		begin = len(spans)
 	}
 	for s != "" {
 		own, rest, found := strings.Cut(s, string(litOpen))
-		for i, t := range strings.Split(own, "\n") {
-			if i > 0 {
-				lines = append(lines, nil)
+		for own != "" {
+			text, more, ended := strings.Cut(own, "\n")
+			if text != "" {
+				spans = append(spans, span{text, false})
 			}
-			add(t, false)
+			if ended {
+				endLine()
+			}
+			own = more
 		}
 		if !found {
 			break
 		}
 		value, after, _ := strings.Cut(rest, string(litClose))
-		add(value, true)
+		if value != "" {
+			spans = append(spans, span{value, true})
+		}
 		s = after
 	}
+	endLine()
 	return lines
 }
 
 // parseMarkup makes the blocks of a mail.
 func parseMarkup(s string) ([]block, error) {
-	var blocks []block
+	blocks := make([]block, 0, 24)
 	open := false // a paragraph goes on
 	for _, l := range splitLines(s) {
-		if strings.TrimSpace(l.raw()) == "" {
+		if l.blank() {
 			open = false
 			continue
 		}
@@ -165,7 +238,7 @@ func parseMarkup(s string) ([]block, error) {
 			continue
 		}
 		open = b.kind == paragraph
-		if b.kind == rule || b.url != "" || strings.TrimSpace(b.body.raw()) != "" {
+		if b.kind == rule || b.url != "" || !b.body.blank() {
 			blocks = append(blocks, b)
 		}
 	}
@@ -176,24 +249,25 @@ func parseLine(l line) (block, error) {
 	if len(l) == 1 && !l[0].value && strings.TrimSpace(l[0].text) == "---" {
 		return block{kind: rule}, nil
 	}
+	if len(l) == 0 || l[0].value || !strings.ContainsRune(begins, rune(l[0].text[0])) {
+		return block{kind: paragraph, body: l}, nil
+	}
 	for _, p := range prefixes {
 		rest, found := l.cutPrefix(p.prefix)
 		if !found {
 			continue
 		}
-		if p.kind != fact {
-			return block{kind: p.kind, body: rest}, nil
+		switch p.kind {
+		case button, link:
+			return parseAction(p.kind, rest)
+		case fact:
+			label, value, found := rest.cut(" | ")
+			if !found {
+				return block{}, fmt.Errorf("no %q in %q", " | ", l.String())
+			}
+			return block{kind: fact, label: label.String(), body: value}, nil
 		}
-		label, value, found := rest.cut(" | ")
-		if !found {
-			return block{}, fmt.Errorf("no %q in %q", " | ", l.String())
-		}
-		return block{kind: fact, label: label.String(), body: value}, nil
-	}
-	for prefix, kind := range map[string]blockKind{"[[button: ": button, "[[link: ": link} {
-		if rest, found := l.cutPrefix(prefix); found {
-			return parseAction(kind, rest)
-		}
+		return block{kind: p.kind, body: rest}, nil
 	}
 	return block{kind: paragraph, body: l}, nil
 }
@@ -205,7 +279,7 @@ func parseAction(kind blockKind, l line) (block, error) {
 		return block{}, fmt.Errorf("no address in [[%s", l.String())
 	}
 	address, after, found := rest.cut("]]")
-	if !found || strings.TrimSpace(after.raw()) != "" {
+	if !found || !after.blank() {
 		return block{}, fmt.Errorf("no ]] at the end of [[%s", l.String())
 	}
 	url := strings.TrimSpace(address.raw())

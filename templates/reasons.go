@@ -1,7 +1,6 @@
 package templates
 
 import (
-	"regexp"
 	"strings"
 
 	"guichet/mailflow/ticket"
@@ -14,14 +13,19 @@ func Say(lang, reason string) string {
 	if lang != "fr" {
 		return reason
 	}
-	for _, r := range reasonsFrench {
-		if m := r.english.FindStringSubmatch(reason); m != nil && (!r.joins || Say(lang, m[1]) != m[1]) {
-			said := r.french
-			for _, part := range m[1:] {
-				said = strings.Replace(said, "%s", Say(lang, part), 1)
-			}
-			return said
+	if said, found := reasonsFrench.literal[reason]; found {
+		return said
+	}
+	for _, r := range reasonsFrench.gapped {
+		gaps, found := r.match(reason)
+		if !found || r.joins && Say(lang, gaps[0]) == gaps[0] {
+			continue
 		}
+		said := r.french
+		for _, gap := range gaps {
+			said = strings.Replace(said, "%s", Say(lang, gap), 1)
+		}
+		return said
 	}
 	return reason
 }
@@ -37,10 +41,47 @@ func CommandLine(lang, command string) string {
 	return command
 }
 
+// reasons are those of a language: what is literal comes before what has gaps.
+type reasons struct {
+	literal map[string]string
+	gapped  []translated
+}
+
+// translated is a reason with gaps.
 type translated struct {
-	english *regexp.Regexp
+	english []string // what stands around the gaps
 	french  string
 	joins   bool // two reasons; applies only if the first is one of ours
+}
+
+// match finds what fills the gaps, each with as little as it can; a gap is
+// never empty.
+func (r *translated) match(s string) (gaps []string, ok bool) {
+	rest, ok := strings.CutPrefix(s, r.english[0])
+	if !ok || !strings.HasSuffix(rest, r.english[len(r.english)-1]) {
+		return nil, false
+	}
+	return fill(rest, r.english[1:])
+}
+
+// fill matches a gap and a piece as often as there are pieces.
+func fill(s string, pieces []string) ([]string, bool) {
+	piece := pieces[0]
+	if len(pieces) == 1 {
+		gap, ok := strings.CutSuffix(s, piece)
+		return []string{gap}, ok && gap != ""
+	}
+	for from := 1; from < len(s); from++ {
+		n := strings.Index(s[from:], piece)
+		if n < 0 {
+			break
+		}
+		from += n
+		if more, ok := fill(s[from+len(piece):], pieces[1:]); ok {
+			return append([]string{s[:from]}, more...), true
+		}
+	}
+	return nil, false
 }
 
 // reasonsFrench holds each reason with %s for what differs; what stands for
@@ -100,25 +141,30 @@ var reasonsFrench = compileReasons([][2]string{
 	{"a ticket that is %s cannot be %s", "impossible dans l’état du ticket (%s, %s)"},
 })
 
-func compileReasons(pairs [][2]string) []translated {
-	// What is literal comes before what has gaps, and the pair of two gaps last.
-	var literal, gapped, last []translated
+func compileReasons(pairs [][2]string) reasons {
+	r := reasons{literal: map[string]string{}}
+	var last []translated // of two gaps that join reasons: they match much
 	for _, p := range pairs {
-		t := translated{english: regexp.MustCompile("(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(p[0]), "%s", "(.+?)") + "$"), french: frenchSpaces(p[1])}
+		t := translated{english: strings.Split(p[0], "%s"), french: frenchSpaces(p[1])}
 		switch {
 		case strings.HasPrefix(p[0], "%s: ") || strings.HasPrefix(p[0], "%s ("):
 			t.joins = true
 			last = append(last, t)
-		case strings.Contains(p[0], "%s"):
-			gapped = append(gapped, t)
+		case len(t.english) > 1:
+			r.gapped = append(r.gapped, t)
 		default:
-			literal = append(literal, t)
+			if r.literal[p[0]] == "" {
+				r.literal[p[0]] = t.french
+			}
 		}
 	}
-	return append(append(literal, gapped...), last...)
+	r.gapped = append(r.gapped, last...)
+	return r
 }
 
 // frenchSpaces makes the blanks before French punctuation unbreakable.
 func frenchSpaces(s string) string {
-	return strings.NewReplacer(" :", "\u00a0:", " ;", "\u202f;", " !", "\u202f!", " ?", "\u202f?").Replace(s)
+	return frenchBlanks.Replace(s)
 }
+
+var frenchBlanks = strings.NewReplacer(" :", "\u00a0:", " ;", "\u202f;", " !", "\u202f!", " ?", "\u202f?")

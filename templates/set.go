@@ -17,6 +17,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"text/template"
 
 	"guichet/mailflow/ticket"
@@ -32,8 +33,8 @@ var languages = []string{"en", "fr"}
 // Set holds the templates of all mails and pages, checked. It is never
 // changed: a reload makes another.
 type Set struct {
-	mails map[string]*template.Template // "fr/update"
-	pages map[string]*pageTemplate      // "ticket"
+	mails map[string]*mailTemplate // "fr/update"
+	pages map[string]*pageTemplate // "ticket"
 	style []byte
 }
 
@@ -44,27 +45,35 @@ type sources struct {
 }
 
 // Load reads the built-in templates, replaces those that dir holds ("" holds
-// none), and checks every one with sample data. The error lists all that is
-// wrong, a line each, as file:line: what.
+// none), and checks every one that is replaced with sample data. The error
+// lists all that is wrong, a line each, as file:line: what.
 func Load(dir string) (*Set, error) {
 	src := &sources{dir: dir, used: map[string]bool{}}
-	s := &Set{mails: map[string]*template.Template{}, pages: map[string]*pageTemplate{}}
+	s := &Set{mails: map[string]*mailTemplate{}, pages: map[string]*pageTemplate{}}
 	var errs []error
 	for _, lang := range languages {
 		names, err := fs.Glob(builtin, "mail/"+lang+"/*.txt")
 		if err != nil {
 			return nil, err
 		}
+		mails, err := newMailLoader(src, lang)
+		if err != nil {
+			errs = append(errs, err)
+			for _, name := range names {
+				src.used[name] = true
+			}
+			continue
+		}
 		for _, name := range names {
 			if path.Base(name) == "parts.txt" {
 				continue
 			}
-			t, err := loadMail(src, lang, name)
+			m, err := mails.load(name)
 			if err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			s.mails[lang+"/"+strings.TrimSuffix(path.Base(name), ".txt")] = t
+			s.mails[lang+"/"+strings.TrimSuffix(path.Base(name), ".txt")] = m
 		}
 	}
 	errs = append(errs, s.loadPages(src)...)
@@ -136,35 +145,86 @@ func (s *sources) unknown() []error {
 	return errs
 }
 
-func loadMail(src *sources, lang, name string) (*template.Template, error) {
-	parts, partsFile, err := src.read("mail/" + lang + "/parts.txt")
-	if err != nil {
-		return nil, err
-	}
+// mailTemplate is a mail's template in one language.
+type mailTemplate struct {
+	fast *program                           // nil where it could not be compiled
+	slow func() (*template.Template, error) // parses it, once
+}
+
+// mailLoader loads the mails of one language.
+type mailLoader struct {
+	src      *sources
+	lang     string
+	parts    []*template.Template // of parts.txt, shared by all mails
+	shared   sharedParts
+	replaced bool // parts.txt is not the built-in one
+}
+
+func newMailLoader(src *sources, lang string) (*mailLoader, error) {
+	name := "mail/" + lang + "/parts.txt"
 	text, file, err := src.read(name)
 	if err != nil {
 		return nil, err
 	}
-	t := template.New(file).Funcs(template.FuncMap{litFunc: literal})
-	if _, err := t.New(partsFile).Parse(ownText(parts)); err != nil {
-		return nil, templateError(err)
-	}
-	if _, err := t.Parse(ownText(text)); err != nil {
+	t, err := template.New(file).Funcs(template.FuncMap{litFunc: literal}).Parse(ownText(text))
+	if err != nil {
 		return nil, templateError(err)
 	}
 	escapeTrees(t)
-	kind := ticket.Kind(strings.TrimSuffix(path.Base(name), ".txt"))
-	for _, d := range samples(kind) {
-		if _, err := run(t, newView(kind, lang, d)); err != nil {
+	return &mailLoader{src: src, lang: lang, parts: t.Templates(), shared: sharedParts{}, replaced: src.used[name]}, nil
+}
+
+// load reads a mail's template and, unless all of it is built in, checks it:
+// our own are checked by the tests.
+func (l *mailLoader) load(name string) (*mailTemplate, error) {
+	text, file, err := l.src.read(name)
+	if err != nil {
+		return nil, err
+	}
+	parse := func() (*template.Template, error) {
+		t := template.New(file).Funcs(template.FuncMap{litFunc: literal})
+		for _, p := range l.parts {
+			if _, err := t.AddParseTree(p.Name(), p.Tree); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := t.Parse(ownText(text)); err != nil {
+			return nil, templateError(err)
+		}
+		escapeTrees(t)
+		return t, nil
+	}
+	t, err := parse()
+	if err != nil {
+		return nil, err
+	}
+	m := &mailTemplate{fast: compile(t, l.shared)}
+	if m.fast != nil {
+		m.slow = sync.OnceValues(parse) // hardly ever: t is given up
+	} else {
+		m.slow = func() (*template.Template, error) { return t, nil }
+	}
+	if l.replaced || l.src.used[name] {
+		if err := m.check(ticket.Kind(strings.TrimSuffix(path.Base(name), ".txt")), l.lang); err != nil {
 			return nil, at(err, file, text)
 		}
 	}
-	return t, nil
+	return m, nil
+}
+
+// check runs the template with all sample mails.
+func (m *mailTemplate) check(kind ticket.Kind, lang string) error {
+	for _, d := range samples(kind) {
+		if _, err := m.run(newView(kind, lang, d)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ownText is a template's source without the escaper's sentinels.
 func ownText(s string) string {
-	return strings.NewReplacer(string(litOpen), "", string(litClose), "", "\r", "").Replace(s)
+	return strings.NewReplacer(string(litOpen), "", string(litClose), "", "\r", "").Replace(strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 // templateError is text/template's error without its own name in front.
@@ -208,13 +268,13 @@ func (s *Set) Mail(kind ticket.Kind, lang string, d *Mail) (Rendered, error) {
 	return r, nil
 }
 
-func render(t *template.Template, kind ticket.Kind, lang string, d *Mail) (Rendered, error) {
+func render(t *mailTemplate, kind ticket.Kind, lang string, d *Mail) (Rendered, error) {
 	v := newView(kind, lang, d)
-	blocks, err := run(t, v)
+	blocks, err := t.run(v)
 	if err != nil {
 		return Rendered{}, err
 	}
-	subject := mailSubject(kind, lang, v.Mail)
+	subject := mailSubject(v)
 	return Rendered{
 		Subject: subject,
 		Text:    renderText(blocks, lang),
@@ -223,14 +283,34 @@ func render(t *template.Template, kind ticket.Kind, lang string, d *Mail) (Rende
 }
 
 // run executes a template and reads the markup that it makes.
-func run(t *template.Template, v *view) ([]block, error) {
-	var b strings.Builder
-	if err := t.Execute(&b, v); err != nil {
-		return nil, templateError(err)
+func (m *mailTemplate) run(v *view) ([]block, error) {
+	markup, ok := m.fast.execute(v)
+	if !ok {
+		t, err := m.slow()
+		if err != nil {
+			return nil, err
+		}
+		var b strings.Builder
+		if err := t.Execute(&b, v); err != nil {
+			return nil, templateError(err)
+		}
+		markup = b.String()
 	}
-	blocks, err := parseMarkup(b.String())
+	blocks, err := parseMarkup(markup)
 	if err != nil {
 		return nil, &markupError{err}
 	}
 	return blocks, nil
+}
+
+// buffers are for what a mail is written into before it is a string.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
+
+func takeBuffer() *[]byte { return buffers.Get().(*[]byte) }
+
+// leaveBuffer keeps a buffer for the next mail, unless it has grown large.
+func leaveBuffer(b []byte) {
+	if b = b[:0]; cap(b) <= 64<<10 {
+		buffers.Put(&b)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"guichet/mailflow/ticket"
 )
@@ -21,16 +22,20 @@ const subjectMost = 200
 // CleanSubject is a person's subject in one line, without marks of answers
 // and ticket numbers, however often they are repeated.
 func CleanSubject(s string) string {
-	s = numberTag.ReplaceAllString(cleanValue(s), " ")
+	s = cleanValue(s)
+	if strings.Contains(s, "[#") {
+		s = numberTag.ReplaceAllString(s, " ")
+	}
 	s = strings.Join(strings.FieldsFunc(s, isBreak), " ")
-	for {
+	for strings.Contains(s, ":") {
 		short := replyMarks.ReplaceAllString(s, "")
 		if short == s {
 			break
 		}
 		s = short
 	}
-	if r := []rune(s); len(r) > subjectMost {
+	if utf8.RuneCountInString(s) > subjectMost {
+		r := []rune(s)
 		s = strings.TrimRight(string(r[:subjectMost-1]), " ") + "…"
 	}
 	return s
@@ -39,7 +44,11 @@ func CleanSubject(s string) string {
 // Subject is the one subject that all mails of a ticket bear, so that mail
 // programs keep them together.
 func Subject(lang, subject, number string) string {
-	s := CleanSubject(subject)
+	return subjectOf(lang, CleanSubject(subject), number)
+}
+
+// subjectOf is Subject of a clean one.
+func subjectOf(lang, s, number string) string {
 	if s == "" {
 		s = wordsOf(lang).subject.none
 	}
@@ -55,13 +64,13 @@ func tagged(s, number string) string {
 
 // mailSubject is the subject of one mail. To somebody who has proven nothing
 // it is a fixed sentence, since the address may be a victim's.
-func mailSubject(kind ticket.Kind, lang string, d *Mail) string {
-	v := wordsOf(lang).subject
+func mailSubject(d *view) string {
+	lang, v := d.lang, wordsOf(d.lang).subject
 	switch {
-	case kind == ticket.AlsoReceived:
+	case d.kind == ticket.AlsoReceived:
 		return tagged(fmt.Sprintf(v.alsoReceived, d.Desk.Name), d.Number)
 	case d.Stranger:
 		return tagged(fmt.Sprintf(v.stranger, d.Desk.Name, formatShort(lang, inZone(d.Received, d.Zone))), d.Number)
 	}
-	return Subject(lang, d.Subject, d.Number)
+	return subjectOf(lang, d.Topic(), d.Number)
 }

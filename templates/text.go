@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,21 +12,33 @@ const textWidth = 76
 
 // renderText makes the plain text part.
 func renderText(blocks []block, lang string) string {
-	labels := labelWidth(blocks)
-	var b strings.Builder
+	w := textWriter{b: *takeBuffer(), lang: lang, labels: labelWidth(blocks)}
 	for i, bl := range blocks {
-		s := textBlock(bl, lang, labels)
-		if s == "" {
+		before := len(w.b)
+		if before > 0 {
+			w.put(gap(blocks[:i], bl))
+		}
+		begin := len(w.b)
+		w.block(bl)
+		if len(w.b) == begin {
+			w.b = w.b[:before]
 			continue
 		}
-		if b.Len() > 0 {
-			b.WriteString(gap(blocks[:i], bl))
-		}
-		b.WriteString(s)
-		b.WriteByte('\n')
+		w.put("\n")
 	}
-	return b.String()
+	defer leaveBuffer(w.b)
+	return string(w.b)
 }
+
+// textWriter writes one mail's text.
+type textWriter struct {
+	b      []byte
+	line   []byte // reused
+	lang   string
+	labels int // the width of the labels of facts
+}
+
+func (w *textWriter) put(s string) { w.b = append(w.b, s...) }
 
 // gap is what stands between a block and the one before: lists and facts
 // stay together, and so does the line that names the quoted with the quote.
@@ -51,57 +64,75 @@ func labelWidth(blocks []block) int {
 	return n + 2
 }
 
-func textBlock(b block, lang string, labels int) string {
+func (w *textWriter) block(b block) {
 	switch b.kind {
 	case preheader:
-		return ""
 	case rule:
-		return "———"
+		w.put("———")
 	case item:
-		return flow(b.body.String(), "- ", "  ")
+		w.flow(b.body, "", "- ", 2)
 	case words:
-		return trimLines(b.body.raw())
+		w.put(trimLines(b.body.raw()))
 	case quote:
-		return "> " + strings.ReplaceAll(trimLines(b.body.raw()), "\n", "\n> ")
+		w.put("> ")
+		for i, l := range strings.Split(trimLines(b.body.raw()), "\n") {
+			if i > 0 {
+				w.put("\n> ")
+			}
+			w.put(l)
+		}
 	case fact:
-		pad := labels - utf8.RuneCountInString(b.label)
-		return flow(b.body.String(), b.label+strings.Repeat(" ", pad), strings.Repeat(" ", labels))
+		pad := w.labels - utf8.RuneCountInString(b.label)
+		w.flow(b.body, "", b.label+strings.Repeat(" ", pad), w.labels)
 	case signature:
-		return "-- \n" + b.body.String()
+		w.put("-- \n")
+		w.b = b.body.appendTo(w.b)
 	case button, link:
-		return flow(b.body.String()+wordsOf(lang).colon, "", "") + "\n\n" + b.url
+		w.flow(b.body, wordsOf(w.lang).colon, "", 0)
+		w.put("\n\n")
+		w.put(b.url)
+	default:
+		w.flow(b.body, "", "", 0)
 	}
-	return flow(b.body.String(), "", "")
 }
 
 // trimLines drops empty lines around words, and blanks at the end of lines.
 func trimLines(s string) string {
-	lines := strings.Split(strings.Trim(s, "\n"), "\n")
+	s = strings.Trim(s, "\n")
+	if !strings.Contains(s, " \n") && !strings.Contains(s, "\t\n") {
+		return strings.TrimRight(s, " \t\n") // the last line's blanks hid line ends, perhaps
+	}
+	lines := strings.Split(s, "\n")
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " \t")
 	}
 	return strings.Trim(strings.Join(lines, "\n"), "\n")
 }
 
-// flow breaks a paragraph between its words; a word longer than a line, such
-// as an address, stays whole.
-func flow(s, first, next string) string {
-	var b strings.Builder
-	b.WriteString(first)
+// flow breaks a paragraph between its words, the first line after first, the
+// others after indent blanks; a word longer than a line, such as an address,
+// stays whole. end is put behind the last word.
+func (w *textWriter) flow(l line, end, first string, indent int) {
+	w.put(first)
 	used := utf8.RuneCountInString(first)
-	for i, w := range strings.FieldsFunc(s, isBreak) {
-		n := utf8.RuneCountInString(w)
+	w.line = append(l.appendTo(w.line[:0]), end...)
+	for i, rest := 0, w.line; len(rest) > 0; i++ {
+		word, after, _ := bytes.Cut(rest, []byte{' '})
+		n := utf8.RuneCount(word)
 		switch {
 		case i == 0:
 		case used+1+n > textWidth:
-			b.WriteString("\n" + next)
-			used = utf8.RuneCountInString(next)
+			w.b = append(w.b, '\n')
+			for range indent {
+				w.b = append(w.b, ' ')
+			}
+			used = indent
 		default:
-			b.WriteByte(' ')
+			w.b = append(w.b, ' ')
 			used++
 		}
-		b.WriteString(w)
+		w.b = append(w.b, word...)
 		used += n
+		rest = after
 	}
-	return b.String()
 }

@@ -13,6 +13,9 @@ type view struct {
 	*Mail
 	kind ticket.Kind
 	lang string
+
+	topic   string // once it is asked for
+	cleaned bool
 }
 
 // newView makes a view of a copy of d. From a mail to a stranger it takes
@@ -46,7 +49,12 @@ func (v *view) Short(t time.Time) string { return formatShort(v.lang, inZone(t, 
 func (v *view) Size(n int64) string { return formatSize(v.lang, n) }
 
 // Topic is the ticket's subject without marks of answers and numbers.
-func (v *view) Topic() string { return CleanSubject(v.Subject) }
+func (v *view) Topic() string {
+	if !v.cleaned {
+		v.topic, v.cleaned = CleanSubject(v.Subject), true
+	}
+	return v.topic
+}
 
 // Where says where the ticket stands, to its parties.
 func (v *view) Where() string { return StateWords(v.lang, v.State, v.Closed) }
