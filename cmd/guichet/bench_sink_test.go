@@ -159,7 +159,7 @@ func (s *fastSink) serve(conn net.Conn) {
 
 // data reads a mail to its dot.
 func (s *fastSink) data(r *bufio.Reader, a *arrived) error {
-	header := true
+	header, last := true, ""
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
@@ -173,6 +173,11 @@ func (s *fastSink) data(r *bufio.Reader, a *arrived) error {
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		header = len(line) > 0
+		if last == "Reply-To" && header && line[0] == ' ' {
+			a.replyTo += string(line)
+			continue
+		}
+		last = ""
 		name, value, ok := bytes.Cut(line, []byte(": "))
 		if !ok {
 			continue
@@ -185,7 +190,7 @@ func (s *fastSink) data(r *bufio.Reader, a *arrived) error {
 		case "Message-ID":
 			a.id = string(value)
 		case "Reply-To":
-			a.replyTo = string(value)
+			a.replyTo, last = string(value), "Reply-To"
 		}
 	}
 }

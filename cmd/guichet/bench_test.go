@@ -29,6 +29,10 @@ var benchOrder = []struct{ name, above, below string }{
 	{"ratio_accept_10", "accept_10", "limit_accept_10"},
 	{"ratio_accept_50", "accept_50", "limit_accept_50"},
 	{name: "ticket_50"}, {"ratio_ticket_50", "ticket_50", "limit_accept_50"},
+	{name: "reply_50"},
+	{name: "ticket_50_million"}, {"ratio_million", "ticket_50_million", "ticket_50_none"},
+	{name: "idle_mb"}, {name: "idle_after_load_mb"}, {name: "big_mb"},
+	{name: "ready_ms_million"},
 }
 
 // TestBench measures what docs/performance.md lists, and prints "figure NAME
@@ -48,7 +52,7 @@ func benchEngine(t *testing.T, prefix string, database func(testing.TB) *storete
 	for _, group := range []struct {
 		name string
 		run  func(*testing.T, *bench)
-	}{{"accept", benchAccept}, {"ticket", benchTicket}} {
+	}{{"accept", benchAccept}, {"ticket", benchTicket}, {"reply", benchReply}, {"memory", benchMemory}, {"million", benchMillion}} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, b) })
 	}
 }
