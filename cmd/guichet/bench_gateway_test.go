@@ -101,11 +101,17 @@ func (g *benchGateway) send(t testing.TB, conns int, m mails) (began time.Time, 
 }
 
 // measured adds what the processors worked.
-func (g *benchGateway) measured(t testing.TB, n int, work func() time.Duration) (r result) {
-	server, own := processCPU(t, g.cmd.Process.Pid), ownCPU(t)
+func (g *benchGateway) measured(t testing.TB, n int, work func() time.Duration) result {
+	t.Helper()
+	return measured(t, g.cmd.Process.Pid, n, work)
+}
+
+func measured(t testing.TB, pid, n int, work func() time.Duration) (r result) {
+	t.Helper()
+	server, own := processCPU(t, pid), ownCPU(t)
 	r.took = work()
 	r.rate = float64(n) / r.took.Seconds()
-	r.server, r.own = processCPU(t, g.cmd.Process.Pid)-server, ownCPU(t)-own
+	r.server, r.own = processCPU(t, pid)-server, ownCPU(t)-own
 	return r
 }
 

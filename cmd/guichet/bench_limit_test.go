@@ -40,7 +40,10 @@ func init() {
 }
 
 // limitServer is the running server, seen from the test.
-type limitServer struct{ addr string }
+type limitServer struct {
+	addr string
+	pid  int
+}
 
 func startLimit(t testing.TB, d *storetest.Database) *limitServer {
 	t.Helper()
@@ -63,7 +66,7 @@ func startLimit(t testing.TB, d *storetest.Database) *limitServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	l := &limitServer{}
+	l := &limitServer{pid: cmd.Process.Pid}
 	if _, err := fmt.Fscanln(out, &l.addr); err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +75,10 @@ func startLimit(t testing.TB, d *storetest.Database) *limitServer {
 
 func (l *limitServer) load(t testing.TB, conns int, m mails) result {
 	t.Helper()
-	_, took := load(t, l.addr, conns, m)
-	return result{took: took, rate: float64(m.n) / took.Seconds()}
+	return measured(t, l.pid, m.n, func() time.Duration {
+		_, took := load(t, l.addr, conns, m)
+		return took
+	})
 }
 
 // serveLimit serves until standard input ends.
@@ -127,15 +132,29 @@ func limitStore(database string) (func(from, to string, mail []byte) error, erro
 // limitSQLite commits all mails that wait together: one fsync for as many as
 // came during the last one.
 func limitSQLite(path string) (func(from, to string, mail []byte) error, error) {
+	ctx := context.Background()
 	db, err := sql.Open("sqlite3", "file:"+path+"?_journal_mode=WAL&_synchronous=FULL")
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
 	// A checkpoint each 16 MiB, as the gateway has it.
-	if _, err := db.Exec(`PRAGMA wal_autocheckpoint = 4096; CREATE TABLE mail
+	if _, err := conn.ExecContext(ctx, `PRAGMA wal_autocheckpoint = 4096; CREATE TABLE mail
 		(id INTEGER PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL)`); err != nil {
 		return nil, err
+	}
+	var begin, insert, commit *sql.Stmt
+	for _, s := range []struct {
+		to   **sql.Stmt
+		text string
+	}{{&begin, `BEGIN IMMEDIATE`}, {&commit, `COMMIT`},
+		{&insert, `INSERT INTO mail (sender, recipient, at, data) VALUES (?, ?, ?, ?)`}} {
+		if *s.to, err = conn.PrepareContext(ctx, s.text); err != nil {
+			return nil, err
+		}
 	}
 	type row struct {
 		from, to string
@@ -143,22 +162,17 @@ func limitSQLite(path string) (func(from, to string, mail []byte) error, error) 
 		done     chan error
 	}
 	waiting := make(chan *row, 1024)
-	commit := func(rows []*row) error {
-		tx, err := db.Begin()
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		insert, err := tx.Prepare(`INSERT INTO mail (sender, recipient, at, data) VALUES (?, ?, ?, ?)`)
-		if err != nil {
+	keep := func(rows []*row) error {
+		if _, err := begin.Exec(); err != nil {
 			return err
 		}
 		for _, r := range rows {
 			if _, err := insert.Exec(r.from, r.to, time.Now().UnixMicro(), r.mail); err != nil {
-				return err
+				return err // nothing more is said 250 to: BEGIN fails from now on
 			}
 		}
-		return tx.Commit()
+		_, err := commit.Exec()
+		return err
 	}
 	go func() {
 		for r := range waiting {
@@ -166,7 +180,7 @@ func limitSQLite(path string) (func(from, to string, mail []byte) error, error) 
 			for len(waiting) > 0 && len(rows) < 64 {
 				rows = append(rows, <-waiting)
 			}
-			err := commit(rows)
+			err := keep(rows)
 			for _, r := range rows {
 				r.done <- err
 			}

@@ -42,7 +42,7 @@ type result struct {
 // cost says what one mail cost the processors.
 func (r result) cost(n int) string {
 	per := func(d time.Duration) time.Duration { return (d / time.Duration(n)).Round(time.Microsecond) }
-	return fmt.Sprintf("%d mails in %.1f s; a mail cost the gateway %s of CPU, client and sink %s",
+	return fmt.Sprintf("%d mails in %.1f s; CPU of the server a mail %s, of client and sink %s",
 		n, r.took.Seconds(), per(r.server), per(r.own))
 }
 

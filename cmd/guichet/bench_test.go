@@ -135,7 +135,8 @@ func benchAccept(t *testing.T, b *bench) {
 		limit.load(t, conns, mails{n: warm})
 		g.load(t, conns, mails{n: warm, round: round})
 		for range benchRuns {
-			b.add("limit_"+name, limit.load(t, conns, mails{n: count}).rate, "")
+			bare := limit.load(t, conns, mails{n: count})
+			b.add("limit_"+name, bare.rate, bare.cost(count))
 			round++
 			r := g.profiled(fmt.Sprintf("%s%s-%d", b.prefix, name, round), 2, func() result {
 				return g.load(t, conns, mails{n: count, round: round})
@@ -159,7 +160,8 @@ func benchTicket(t *testing.T, b *bench) {
 	count := int(max(10*warm.rate, 1000))
 	limit.load(t, 50, mails{n: 2000})
 	for round := range benchRuns {
-		b.add("limit_accept_50", limit.load(t, 50, mails{n: 12000}).rate, "")
+		bare := limit.load(t, 50, mails{n: 12000})
+		b.add("limit_accept_50", bare.rate, bare.cost(12000))
 		r := g.profiled(fmt.Sprintf("%sticket_50-%d", b.prefix, round), 10, func() result { return g.tickets(t, round+1, count) })
 		b.add("ticket_50", r.rate, r.cost(count))
 	}
