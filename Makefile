@@ -21,7 +21,7 @@ GO      := go
 CONFIG  ?= config.example.yaml
 export CGO_ENABLED := 1
 
-.PHONY: help build run machine servers test lint race fuzz bench bench-go fault e2e vuln golden clean
+.PHONY: help build run machine servers test lint race fuzz fuzz-long bench bench-go fault fault-long e2e vuln golden clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -57,9 +57,13 @@ lint: machine
 race: machine servers
 	$(GO) test -race -short -tags "$(TAGS)" -timeout 15m $(PKG)
 
-## fuzz     each fuzz target for FUZZTIME (5s)
+## fuzz     each fuzz target for FUZZTIME (5s); FUZZ=PATTERN for some
 fuzz: machine
-	@TAGS="$(TAGS)" FUZZTIME="$(FUZZTIME)" .ci/fuzz
+	@TAGS="$(TAGS)" FUZZTIME="$(FUZZTIME)" FUZZ="$(FUZZ)" .ci/fuzz
+
+## fuzz-long  each for 10 million inputs or 15 minutes, whichever is first: hours
+fuzz-long: machine
+	@TAGS="$(TAGS)" FUZZTIME=10000000x FUZZLIMIT=15m FUZZ="$(FUZZ)" .ci/fuzz
 
 ## bench    the figures of docs/performance.md, within 45 minutes (BENCH=sqlite/ticket: some of them)
 # The test program is built and run by hand: "go test" would hold its lines back.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"guichet/mailflow/fuzztest"
 	"guichet/mailflow/rfc822"
 )
 
@@ -143,9 +144,13 @@ func FuzzClassify(f *testing.F) {
 	f.Add([]byte("From: a@example.org\r\nSubject: Out of office\r\n\r\nx"), "", false)
 	f.Add([]byte("From: a@example.org\r\nAuto-Submitted: auto-replied\r\n\r\nx"), "a@example.org", true)
 	f.Add([]byte("Return-Path: <>\r\nContent-Type: multipart/report; report-type=\"\r\n\r\nx"), "", true)
+	fuzztest.Mails(f, func(raw []byte) { f.Add(raw, "a@example.org", true) })
 	f.Fuzz(func(t *testing.T, raw []byte, from string, has bool) {
 		m := rfc822.Parse(raw)
-		v := Classify(m, Envelope{From: from}, has, func(a string) bool { return a == "desk@example.com" })
+		var v Verdict
+		fuzztest.Cheap(t, func() {
+			v = Classify(m, Envelope{From: from}, has, func(a string) bool { return a == "desk@example.com" })
+		})
 		if v.Class == "" || v.Reason == "" || v.Answerable && v.Class != ClassPerson {
 			t.Errorf("%+v", v)
 		}

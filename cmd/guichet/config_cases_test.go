@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"guichet/mailflow/fuzztest"
 )
 
 // problemCases replace one text of base and say which problems that makes.
@@ -147,7 +149,9 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("forms: &a {f: {fields: [{choices: [{choices: [*a]}]}]}}"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg, d := parseConfig("c.yaml", dir, data)
+		var cfg *Config
+		var d *decoder
+		fuzztest.Cheap(t, func() { cfg, d = parseConfig("c.yaml", dir, data) })
 		for _, p := range d.problems {
 			if p.Line < 1 || p.Text == "" || strings.ContainsAny(p.Key, "\n\r") {
 				t.Errorf("a problem without its place or words: %q", p.String())

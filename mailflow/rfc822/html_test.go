@@ -1,9 +1,12 @@
 package rfc822
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"guichet/mailflow/fuzztest"
 )
 
 func TestHTMLToText(t *testing.T) {
@@ -61,8 +64,14 @@ func FuzzHTMLToText(f *testing.F) {
 	for _, s := range []string{"<p>a", "<blockquote>a</blockquote>", `<a href="http://x">`, "<style>x", "<ol><li>", "<pre>\n a", "&#0;&#xd800;", "<p hidden><p>"} {
 		f.Add(s)
 	}
+	fuzztest.Mails(f, func(raw []byte) {
+		if i := bytes.IndexByte(raw, '<'); i >= 0 && bytes.Contains(bytes.ToLower(raw), []byte("text/html")) {
+			f.Add(string(raw[i:]))
+		}
+	})
 	f.Fuzz(func(t *testing.T, s string) {
-		got := htmlToText(s)
+		var got string
+		fuzztest.Cheap(t, func() { got = htmlToText(s) })
 		if utf8.ValidString(s) && !utf8.ValidString(got) {
 			t.Errorf("not UTF-8: %q", got)
 		}

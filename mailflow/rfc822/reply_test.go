@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"guichet/mailflow/fuzztest"
 )
 
 func TestReplyAttribution(t *testing.T) {
@@ -218,8 +220,13 @@ func FuzzReplyText(f *testing.F) {
 		f.Add(text, "old words")
 	}
 	f.Add("New.\n\nOn Tue, 3 Mar 2026 at 14:05, A <a@b.c> wrote:\n> x", "## above ##")
+	fuzztest.Mails(f, func(raw []byte) { f.Add(Parse(raw).Text, "## above ##") })
 	f.Fuzz(func(t *testing.T, text, other string) {
-		got := ReplyText(text)
+		var got string
+		fuzztest.Cheap(t, func() { got = ReplyText(text) })
+		if len(got) > len(text) {
+			t.Errorf("%d bytes become %d", len(text), len(got))
+		}
 		if utf8.ValidString(text) && !utf8.ValidString(got) {
 			t.Errorf("not UTF-8: %q", got)
 		}
@@ -235,6 +242,7 @@ func FuzzReplyText(f *testing.F) {
 		if above, ok := CutAtMarker(text, other); ok && len(above) > len(text) {
 			t.Errorf("CutAtMarker made %d of %d bytes", len(above), len(text))
 		}
+		fuzztest.Cheap(t, func() { WithoutKnown(text, other) })
 		if rest := WithoutKnown(text, text); strings.ContainsFunc(rest, func(r rune) bool { return !notWord(r) }) && len(strings.FieldsFunc(text, notWord)) >= knownRun {
 			t.Errorf("WithoutKnown of itself leaves %q", rest)
 		}

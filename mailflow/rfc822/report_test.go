@@ -3,6 +3,9 @@ package rfc822
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"guichet/mailflow/fuzztest"
 )
 
 // bounceMail is a mail of a mail system with a plain body.
@@ -169,17 +172,22 @@ func TestReportLimits(t *testing.T) {
 func FuzzReport(f *testing.F) {
 	f.Add([]byte(standardReport))
 	f.Add([]byte(bounceMail("MAILER-DAEMON@mx.example.com", "failure notice", "<a@example.org>:\n550 no\n\nReceived: x\nMessage-ID: <a@b>\n")))
+	fuzztest.Mails(f, func(raw []byte) { f.Add(raw) })
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		m := Parse(raw)
-		ids := m.ReturnedIDs(raw)
+		var m *Mail
+		var ids []string
+		fuzztest.Cheap(t, func() { m = Parse(raw); ids = m.ReturnedIDs(raw) })
 		if len(ids) > maxReturnedIDs {
 			t.Errorf("%d ids", len(ids))
 		}
 		if m.Report == nil {
 			return
 		}
+		if len(m.Report.Recipients) > maxReportRecipients {
+			t.Errorf("%d recipients", len(m.Report.Recipients))
+		}
 		for _, r := range m.Report.Recipients {
-			if r.Recipient == "" || r.Action == "" || r.Status == "" || strings.ContainsAny(r.Recipient+r.Diagnostic, "\r\n\x00") {
+			if !utf8.ValidString(r.Recipient+r.Diagnostic+r.Status+r.Action) || r.Recipient == "" || r.Action == "" || r.Status == "" || strings.ContainsAny(r.Recipient+r.Diagnostic, "\r\n\x00") {
 				t.Errorf("%q", r)
 			}
 		}

@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"guichet/mailflow/fuzztest"
 )
 
 // hostile is put into every value that people or programs give.
@@ -149,8 +151,11 @@ func TestWriteProperty(t *testing.T) {
 }
 
 // checkOwnReader reads the mail as the gateway would.
-func checkOwnReader(t *rapid.T, o *Outgoing, raw []byte) {
+func checkOwnReader(t interface{ Fatalf(string, ...any) }, o *Outgoing, raw []byte) {
 	m := Parse(raw)
+	if want := cleanLine(outClean(o.Subject)); m.Subject != want {
+		t.Fatalf("subject %q, wanted %q", m.Subject, want)
+	}
 	if len(m.Problems) > 0 {
 		t.Fatalf("problems: %q", m.Problems)
 	}
@@ -327,15 +332,21 @@ func FuzzWrite(f *testing.F) {
 	for _, s := range hostile {
 		f.Add(s, s, s)
 	}
+	fuzztest.Mails(f, func(raw []byte) {
+		m := Parse(raw)
+		f.Add(m.Header.Get("From"), m.Subject, m.Text)
+	})
 	f.Fuzz(func(t *testing.T, name, subject, text string) {
 		o := &Outgoing{
-			From: Address{name, "a@desk.example"}, To: []Address{{name, "b@desk.example"}}, Subject: subject,
+			From: Address{name, "a@desk.example"}, To: []Address{{name, "b@desk.example"}}, ReplyTo: Address{subject, "c@desk.example"}, Subject: subject,
 			Date: time.Unix(1795000000, 0).UTC(), MessageID: "<t@desk.example>", InReplyTo: subject,
 			References: strings.Fields(subject), Text: text, HTML: text,
 			Attachments: []Attachment{{Filename: name, ContentType: subject, ContentID: name, Inline: true, Data: []byte(text)}},
 		}
-		raw := outRender(t, o)
+		var raw []byte
+		fuzztest.Cheap(t, func() { raw = outRender(t, o) })
 		checkLines(t, raw)
+		checkOwnReader(t, o, raw)
 		m, err := mail.ReadMessage(bytes.NewReader(raw))
 		if err != nil {
 			t.Fatal(err)

@@ -5,8 +5,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
+
+	"guichet/mailflow/fuzztest"
 )
 
 // FuzzSession plays any octets to a server: nothing panics, and a mail is
@@ -26,29 +29,61 @@ func FuzzSession(f *testing.F) {
 		f.Add([]byte(seed), false)
 		f.Add(bytes.Replace([]byte(seed), []byte("EHLO"), []byte("LHLO"), -1), true)
 	}
+	fuzztest.Mails(f, func(raw []byte) { f.Add([]byte(begin+"DATA\r\n"+string(raw)+"\r\n.\r\nQUIT\r\n"), false) })
 	f.Fuzz(func(t *testing.T, b []byte, lmtp bool) {
-		cfg := Config{MaxMessageSize: 2000, MaxLine: 500, Log: slog.New(panicking{slog.DiscardHandler, t}),
-			Auth: func(string, string) error { return BadLogin }}
+		cfg := Config{MaxMessageSize: 20_000, MaxLine: 5000, Auth: func(string, string) error { return BadLogin }}
 		if lmtp {
 			cfg.Protocol = LMTP
 		}
-		in := &memory{}
-		ours, theirs := net.Pipe()
-		theirs.SetDeadline(time.Now().Add(10 * time.Second))
-		l := &oneConn{Listener: listen(t), conn: make(chan net.Conn, 1)}
-		l.conn <- ours
-		s := serve(t, cfg, in, l)
-		done := make(chan struct{})
-		go func() {
-			io.Copy(io.Discard, theirs)
-			close(done)
-		}()
-		theirs.Write(b)
-		theirs.Close()
-		<-done
-		s.live.Wait()
-		if len(in.bodies()) > 0 && !bytes.Contains(b, []byte("\r\n.\r\n")) && !bytes.Contains(bytes.ToUpper(b), []byte("LAST")) {
-			t.Errorf("took %q", in.bodies())
+		answers, bodies := playOctets(t, cfg, b, false)
+		if len(bodies) > 0 && !bytes.Contains(b, []byte("\r\n.\r\n")) && !bytes.Contains(bytes.ToUpper(b), []byte("LAST")) {
+			t.Errorf("took %q", bodies)
 		}
+		checkAnswers(t, answers)
 	})
+}
+
+// playOctets plays b to a server of its own and gives its answers and the
+// mails that it took. With quits the client stays until it is let go.
+func playOctets(t *testing.T, cfg Config, b []byte, quits bool) (answers string, bodies []string) {
+	cfg.Log = slog.New(panicking{slog.DiscardHandler, t})
+	in := &memory{}
+	ours, theirs := net.Pipe()
+	theirs.SetDeadline(time.Now().Add(30 * time.Second))
+	l := &oneConn{Listener: listen(t), conn: make(chan net.Conn, 1)}
+	l.conn <- ours
+	s := serve(t, cfg, in, l)
+	var heard bytes.Buffer
+	done := make(chan struct{})
+	go func() {
+		io.Copy(&heard, theirs)
+		close(done)
+	}()
+	began := time.Now()
+	theirs.Write(b)
+	if !quits {
+		theirs.Close()
+	}
+	<-done
+	theirs.Close()
+	s.live.Wait()
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("the dialogue took %s", took)
+	}
+	return heard.String(), in.bodies()
+}
+
+// checkAnswers: whatever a client says, it hears whole lines of three digits
+// and text, and nothing of its own that could be taken for another answer.
+func checkAnswers(t *testing.T, answers string) {
+	for line := range strings.SplitAfterSeq(answers, "\r\n") {
+		if line == "" || !strings.HasSuffix(line, "\r\n") {
+			continue // the last one, cut as the client left
+		}
+		text := strings.TrimSuffix(line, "\r\n")
+		if len(text) < 3 || strings.Trim(text[:3], "0123456789") != "" || len(text) > 3 && text[3] != ' ' && text[3] != '-' ||
+			strings.ContainsAny(text, "\r\n\x00") || len(line) > 512 {
+			t.Errorf("answer %q", line)
+		}
+	}
 }
