@@ -270,10 +270,7 @@ func (d *decision) linkNamed(id int64, number string) error {
 
 // subjectFor is a new ticket's subject, without answer prefixes and tags.
 func subjectFor(m *rfc822.Mail) string {
-	s := anyTag.ReplaceAllString(m.Subject, " ")
-	for cut := ""; cut != s; {
-		cut, s = s, answerPrefix.ReplaceAllString(s, "")
-	}
+	s := answerPrefixes.ReplaceAllString(anyTag.ReplaceAllString(m.Subject, " "), "")
 	s = strings.Join(strings.Fields(s), " ")
 	if r := []rune(s); len(r) > maxTicketSubject {
 		s = string(r[:maxTicketSubject])

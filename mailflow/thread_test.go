@@ -7,10 +7,12 @@ import (
 
 	"pgregory.net/rapid"
 
+	"guichet/mailflow/fuzztest"
 	"guichet/mailflow/rfc822"
 	"guichet/mailflow/ticket"
 	"guichet/store"
 	"guichet/store/storetest"
+	"guichet/templates"
 )
 
 func TestTopic(t *testing.T) {
@@ -188,5 +190,19 @@ func TestThreadOneTicketOnly(t *testing.T) {
 	w.run()
 	if n := w.left("bob@other.example"); n != 0 || len(w.messages(b.row.TicketID, "")) != 1 {
 		t.Errorf("%d mails to bob, %d messages on his ticket", n, len(w.messages(b.row.TicketID, "")))
+	}
+}
+
+// A subject may be as long as a header: 256 KiB of marks cost more than a
+// minute when they were taken off one at a time.
+func TestTopicOfManyMarks(t *testing.T) {
+	for _, s := range []string{strings.Repeat("Re:", 85_000), strings.Repeat("Re: ", 64_000) + "x", strings.Repeat("[#a]", 64_000), strings.Repeat("[#", 128_000) + "]"} {
+		fuzztest.Cheap(t, func() { topic(s) })
+		fuzztest.Cheap(t, func() { subjectFor(&rfc822.Mail{Subject: s}) })
+		fuzztest.Cheap(t, func() { fuzzFlow().numberIn(s) })
+		fuzztest.Cheap(t, func() { templates.CleanSubject(s) })
+	}
+	if got := topic("Re: AW:Re[2] : [#INC-000001] tr(3): Router"); got != "router" {
+		t.Errorf("%q", got)
 	}
 }

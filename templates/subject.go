@@ -10,8 +10,9 @@ import (
 )
 
 // replyMarks are what mail programs put before the subject of an answer; the
-// number in brackets is some lists' counter. Forwarded mail keeps its own.
-var replyMarks = regexp.MustCompile(`(?i)^(re|ré|rép|aw|antw|sv|vs|odp|res|rif)(\[\d+\])?[ \x{a0}\x{202f}]*:[ \x{a0}]*`)
+// number in brackets is some lists' counter. Forwarded mail keeps its own. It
+// takes all of them at once: a subject can be of nothing else.
+var replyMarks = regexp.MustCompile(`(?i)^(?:(?:re|ré|rép|aw|antw|sv|vs|odp|res|rif)(?:\[\d+\])?[ \x{a0}\x{202f}]*:[ \x{a0}]*)+`)
 
 // numberTag is a number as our subjects carry it, anybody's.
 var numberTag = regexp.MustCompile(`\[#[^\[\]\s]{1,40}\]`)
@@ -27,12 +28,8 @@ func CleanSubject(s string) string {
 		s = numberTag.ReplaceAllString(s, " ")
 	}
 	s = strings.Join(strings.FieldsFunc(s, isBreak), " ")
-	for strings.Contains(s, ":") {
-		short := replyMarks.ReplaceAllString(s, "")
-		if short == s {
-			break
-		}
-		s = short
+	if strings.Contains(s, ":") {
+		s = replyMarks.ReplaceAllString(s, "")
 	}
 	if utf8.RuneCountInString(s) > subjectMost {
 		r := []rune(s)
