@@ -83,17 +83,23 @@ func folder(f *testing.F) string {
 	}
 }
 
-// Cheap runs work and fails if it takes more than Limit of this thread's
-// processor time, in which what else the machine does counts for nothing.
+// Cheap runs work and fails if it takes more than [Limit].
 func Cheap(t testing.TB, work func()) {
+	t.Helper()
+	if took := CPU(t, work); took > Limit {
+		t.Errorf("took %s of processor time, more than %s", took, Limit)
+	}
+}
+
+// CPU runs work and returns this thread's processor time that it took, in which
+// what else the machine does counts for nothing.
+func CPU(t testing.TB, work func()) time.Duration {
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before := threadTime(t)
 	work()
-	if took := threadTime(t) - before; took > Limit {
-		t.Errorf("took %s of processor time, more than %s", took, Limit)
-	}
+	return threadTime(t) - before
 }
 
 func threadTime(t testing.TB) time.Duration {

@@ -42,6 +42,11 @@ func (l *lines) back(pos int) {
 	l.pos, l.lf = pos, pos-1
 }
 
+// forward makes the line that starts at pos, which is not passed yet, the next
+// one. What is known of the next LF stays known: of a mail of bare CRs each line
+// would search the rest again.
+func (l *lines) forward(pos int) { l.pos = pos }
+
 // peek returns the next line without taking it.
 func (l *lines) peek() []byte {
 	c := *l

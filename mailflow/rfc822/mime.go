@@ -40,10 +40,11 @@ type entity struct {
 type walker struct {
 	l       lines
 	raw     []byte
-	open    []string // boundaries, the outermost first
-	dashes  [2]int   // the next LF and CR before two hyphens, as far as known
-	hit     int      // the one whose delimiter was met last, -1: the mail's end
-	closing bool     // it was a closing delimiter
+	open    []string       // boundaries, the outermost first
+	level   map[string]int // of the innermost that is open, by its boundary
+	dashes  [2]int         // the next LF and CR before two hyphens, as far as known
+	hit     int            // the one whose delimiter was met last, -1: the mail's end
+	closing bool           // it was a closing delimiter
 	leaves  int
 	guesses int
 	full    bool   // no more parts are wanted
@@ -57,32 +58,64 @@ func (w *walker) delimiter(line []byte) bool {
 	if len(line) < 3 || line[0] != '-' || line[1] != '-' || len(w.open) == 0 {
 		return false
 	}
-	s := bytes.TrimRight(line[2:], " \t")
-	for i := len(w.open) - 1; i >= 0; i-- {
-		b := w.open[i]
-		if len(s) == len(b) && string(s) == b {
-			w.hit, w.closing = i, false
-			return true
-		}
-		if len(s) == len(b)+2 && string(s[:len(b)]) == b && s[len(b)] == '-' && s[len(b)+1] == '-' {
-			w.hit, w.closing = i, true
-			return true
+	// Looked up, not compared with each: a mail can have millions of such lines
+	// and fifty boundaries.
+	s := line[2:]
+	for n := len(s); n > 0 && (s[n-1] == ' ' || s[n-1] == '\t'); n-- {
+		s = s[:n-1]
+	}
+	hit, ok := w.level[string(s)]
+	closing := false
+	if n := len(s) - 2; n > 0 && s[n] == '-' && s[n+1] == '-' {
+		if i, found := w.level[string(s[:n])]; found && (!ok || i > hit) {
+			hit, ok, closing = i, true, true
 		}
 	}
-	return false
+	if ok {
+		w.hit, w.closing = hit, closing
+	}
+	return ok
+}
+
+// push opens a boundary within those that are open; pop closes it.
+func (w *walker) push(boundary string) {
+	if w.level == nil {
+		w.level = map[string]int{}
+	}
+	w.level[boundary] = len(w.open)
+	w.open = append(w.open, boundary)
+}
+
+func (w *walker) pop() {
+	last := len(w.open) - 1
+	boundary := w.open[last]
+	w.open = w.open[:last]
+	delete(w.level, boundary)
+	for i, b := range w.open {
+		if b == boundary { // one further out has the same
+			w.level[b] = i
+		}
+	}
 }
 
 // body reads up to the next delimiter of any open multipart and returns where
 // the content before it ends.
 func (w *walker) body(start int) (end int) {
 	for at := w.l.pos; len(w.open) > 0 && at < len(w.raw); at = w.nextDashes(at) {
-		if !bytes.HasPrefix(w.raw[at:], []byte("--")) {
+		s := w.raw[at:]
+		if len(s) < 3 || s[0] != '-' || s[1] != '-' {
 			continue
 		}
-		w.l.back(at)
-		if line, _ := w.l.next(); w.delimiter(line) {
+		if s[2] == '\n' || s[2] == '\r' { // none, and not worth a look
+			at += 2
+			continue
+		}
+		w.l.forward(at)
+		line, _ := w.l.next()
+		if w.delimiter(line) {
 			return contentEnd(w.raw, start, at)
 		}
+		at += len(line)
 	}
 	w.l.back(len(w.raw))
 	w.hit = -1
@@ -92,17 +125,24 @@ func (w *walker) body(start int) (end int) {
 // nextDashes returns the next line start after pos with two hyphens, or the
 // end. Both line ends are sought once, not once a line.
 func (w *walker) nextDashes(pos int) int {
-	for i, end := range []string{"\n--", "\r--"} {
+	for i := range w.dashes {
 		if w.dashes[i] >= pos {
 			continue
 		}
+		rest := w.raw[pos:]
+		if len(rest) > 2 && rest[0] == dashStarts[i][0] && rest[1] == '-' && rest[2] == '-' {
+			w.dashes[i] = pos // a mail of short lines: no search for each
+			continue
+		}
 		w.dashes[i] = len(w.raw)
-		if n := bytes.Index(w.raw[pos:], []byte(end)); n >= 0 {
+		if n := bytes.Index(rest, dashStarts[i]); n >= 0 {
 			w.dashes[i] = pos + n
 		}
 	}
 	return min(w.dashes[0], w.dashes[1], len(w.raw)-1) + 1
 }
+
+var dashStarts = [2][]byte{[]byte("\n--"), []byte("\r--")}
 
 // rewind makes the walk go on from pos, which it has passed already.
 func (w *walker) rewind(pos int) {
@@ -158,17 +198,17 @@ func (w *walker) count() {
 // delimiter of it.
 func (w *walker) multipart(e *entity, boundary string, depth int) bool {
 	own := len(w.open)
-	w.open = append(w.open, boundary)
+	w.push(boundary)
 	w.body(e.start) // the preamble
 	if w.hit != own || w.closing {
-		w.open = w.open[:own]
+		w.pop()
 		return false
 	}
 	for w.hit == own && !w.closing && !w.full {
 		e.kids = append(e.kids, w.part(e, depth+1))
 	}
 	closed := w.hit == own
-	w.open = w.open[:own]
+	w.pop()
 	if w.full {
 		return true
 	}
