@@ -21,7 +21,7 @@ GO      := go
 CONFIG  ?= config.example.yaml
 export CGO_ENABLED := 1
 
-.PHONY: help build run machine servers test lint race fuzz fuzz-long bench bench-go fault fault-long e2e vuln golden clean
+.PHONY: help build run machine servers test lint race fuzz fuzz-long bench bench-go fault fault-long e2e vuln golden seed clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ e2e: build servers
 golden: machine
 	@.ci/some 'flag.Bool("update"' 'golden files'
 	$(GO) test -tags "$(TAGS)" -count=1 $$(.ci/some --packages 'flag.Bool("update"') -update
+
+## seed     keep what today's program makes of its database, for a new schema
+seed: machine
+	GUICHET_MAKE_SEED=1 $(GO) test -tags "$(TAGS)" -count=1 -run '^TestSeedOfToday$$' ./cmd/guichet
 
 ## vuln     known vulnerabilities in what we use; asks vuln.go.dev
 vuln: machine

@@ -11,6 +11,7 @@ import (
 	"log"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 )
 
@@ -27,7 +28,7 @@ func (db *DB) migrateSQLite(ctx context.Context) error {
 	if err != nil {
 		return classify(err)
 	}
-	p, pending, err := db.pendingMigrations(ctx, pool, goose.DialectSQLite3, tables > 0)
+	p, pending, err := db.pendingMigrations(ctx, pool, database.DialectSQLite3, tables > 0)
 	if err != nil || !pending {
 		return err
 	}
@@ -55,7 +56,7 @@ func (db *DB) migratePostgres(ctx context.Context, pool *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	p, pending, err := db.pendingMigrations(ctx, pool, goose.DialectPostgres, tables, goose.WithSessionLocker(locker))
+	p, pending, err := db.pendingMigrations(ctx, pool, database.DialectPostgres, tables, goose.WithSessionLocker(locker))
 	if err != nil || !pending {
 		return err
 	}
@@ -65,14 +66,19 @@ func (db *DB) migratePostgres(ctx context.Context, pool *sql.DB) error {
 // pendingMigrations compares the schema with this program's, and refuses a
 // newer one, and an older one that may not be changed now. tables says that
 // there is a schema at all.
-func (db *DB) pendingMigrations(ctx context.Context, pool *sql.DB, d goose.Dialect, tables bool,
+func (db *DB) pendingMigrations(ctx context.Context, pool *sql.DB, d database.Dialect, tables bool,
 	opts ...goose.ProviderOption) (*goose.Provider, bool, error) {
 	files, err := fs.Sub(migrations, "migrations/"+db.Engine())
 	if err != nil {
 		return nil, false, err
 	}
-	opts = append(opts, goose.WithDisableGlobalRegistry(true), goose.WithLogger(log.New(io.Discard, "", 0)))
-	p, err := goose.NewProvider(d, pool, files, opts...)
+	versions, err := database.NewStore(d, goose.DefaultTablename)
+	if err != nil {
+		return nil, false, err
+	}
+	opts = append(opts, goose.WithStore(versionStore{versions}), goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(log.New(io.Discard, "", 0)))
+	p, err := goose.NewProvider(goose.DialectCustom, pool, files, opts...)
 	if err != nil {
 		return nil, false, err
 	}
@@ -94,7 +100,8 @@ func (db *DB) pendingMigrations(ctx context.Context, pool *sql.DB, d goose.Diale
 	case current == 0 && !db.opt.migrates():
 		return nil, false, errors.New("there are no tables of guichet in it; guichet serve makes them")
 	case !db.opt.migrates():
-		return nil, false, fmt.Errorf("its schema is version %d and this guichet needs %d: run guichet migrate", current, known)
+		return nil, false, fmt.Errorf("its schema is version %d and this guichet needs %d: "+
+			"guichet serve changes it when it starts; have a backup", current, known)
 	}
 	return p, true, nil
 }
@@ -102,8 +109,42 @@ func (db *DB) pendingMigrations(ctx context.Context, pool *sql.DB, d goose.Diale
 // migrateUp runs what is pending, each migration in a transaction with its
 // version number, so that one that was interrupted is run again.
 func migrateUp(ctx context.Context, p *goose.Provider) error {
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("change the schema: %w", classify(err))
+	for _, source := range p.ListSources() {
+		done, err := p.UpTo(ctx, source.Version)
+		if err != nil {
+			return fmt.Errorf("change the schema: %w", classify(err))
+		}
+		if len(done) > 0 {
+			Point("after", migrationPoint(source.Version))
+		}
 	}
 	return nil
 }
+
+// versionStore is goose's table of versions. A version is written by the last
+// statement of its migration's transaction, which is where a crash point must
+// stand.
+type versionStore struct{ database.Store }
+
+// Insert implements database.Store.
+func (s versionStore) Insert(ctx context.Context, on database.DBTxConn, req database.InsertRequest) error {
+	if err := s.Store.Insert(ctx, on, req); err != nil {
+		return err
+	}
+	Point("before", migrationPoint(req.Version))
+	return nil
+}
+
+// TableExists implements database.StoreExtender.
+func (s versionStore) TableExists(ctx context.Context, on database.DBTxConn) (bool, error) {
+	if known, ok := s.Store.(interface {
+		TableExists(context.Context, database.DBTxConn) (bool, error)
+	}); ok {
+		return known.TableExists(ctx, on)
+	}
+	return false, errors.ErrUnsupported
+}
+
+// migrationPoint names the commit of a migration; 0 is that of goose's own
+// table.
+func migrationPoint(version int64) string { return fmt.Sprintf("migration %d", version) }

@@ -74,7 +74,7 @@ func TestOlderSchema(t *testing.T) {
 			_, err := tx.Exec(`DELETE FROM goose_db_version WHERE version_id = ?`, steps)
 			return err
 		})
-		wantRefused(t, d, "run guichet migrate", command)
+		wantRefused(t, d, "guichet serve changes it when it starts", command)
 		if d.Engine == "sqlite" {
 			wantRefused(t, d, "stop it before the schema is changed", func(o *store.Options) { o.Create, o.Migrate = false, true })
 		}

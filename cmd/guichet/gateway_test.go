@@ -64,6 +64,15 @@ type running struct {
 // holds pairs of texts to change in the configuration.
 func startGateway(t testing.TB, database string, replace ...string) *running {
 	t.Helper()
+	g := prepareGateway(t, database, replace...)
+	g.start()
+	t.Cleanup(g.stop)
+	return g
+}
+
+// prepareGateway is startGateway without the start.
+func prepareGateway(t testing.TB, database string, replace ...string) *running {
+	t.Helper()
 	g := &running{t: t, dir: t.TempDir(), sink: newSink(t), patience: patience}
 	text := strings.NewReplacer("DATABASE", database, "RELAY", g.sink.addr).Replace(storyConfig)
 	for i := 0; i < len(replace); i += 2 {
@@ -74,8 +83,6 @@ func startGateway(t testing.TB, database string, replace ...string) *running {
 	}
 	g.config = filepath.Join(g.dir, "config.yaml")
 	write(t, g.config, text)
-	g.start()
-	t.Cleanup(g.stop)
 	return g
 }
 
