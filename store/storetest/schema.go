@@ -64,7 +64,9 @@ func Schemas(t testing.TB) (versions []int64) {
 func (d *Database) MigrateTo(version int64) {
 	d.t.Helper()
 	dialect := map[string]goose.Dialect{"sqlite": goose.DialectSQLite3, "postgres": goose.DialectPostgres}[d.Engine]
-	p, err := goose.NewProvider(dialect, d.SQL(), Migrations(d.t, d.Engine), goose.WithDisableGlobalRegistry(true))
+	db := d.SQL()
+	defer db.Close()
+	p, err := goose.NewProvider(dialect, db, Migrations(d.t, d.Engine), goose.WithDisableGlobalRegistry(true))
 	if err == nil {
 		_, err = p.UpTo(context.Background(), version)
 	}
