@@ -56,6 +56,9 @@ type Options struct {
 	// process id and chance.
 	Node string
 
+	// copying lets Copy open what is not a store yet.
+	copying bool
+
 	// Log takes what nobody else is told, such as a failed checkpoint; nil is
 	// slog.Default().
 	Log *slog.Logger
@@ -84,8 +87,8 @@ type DB struct {
 // Open opens the database at url: "sqlite:PATH" or "postgres://…".
 //
 // It refuses, with a sentence for the operator, a database that is not there
-// (without Create), one whose schema is newer than this program, a SQLite
-// file that another gateway serves, and a server or connection whose settings
+// (without Create), one whose schema is newer than this program, one that is
+// an incomplete copy (see [Copy]), a SQLite file that another gateway serves, and a server or connection whose settings
 // would lose mail.
 func Open(ctx context.Context, url string, opt Options) (*DB, error) {
 	opt = opt.withDefaults()
@@ -98,6 +101,9 @@ func Open(ctx context.Context, url string, opt Options) (*DB, error) {
 		err = db.openPostgres(ctx, url)
 	default:
 		return nil, fmt.Errorf("open database: not sqlite:PATH or postgres://…")
+	}
+	if err == nil {
+		err = db.refuseIncomplete(ctx)
 	}
 	if err != nil {
 		db.Close()

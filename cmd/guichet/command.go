@@ -28,6 +28,7 @@ var commands = []func(*env) *cobra.Command{
 	newOutbox,
 	newWhy,
 	newOrg,
+	newMigrate,
 	newCheck,
 	newVersion,
 }
