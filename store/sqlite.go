@@ -64,7 +64,7 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 func (db *DB) prepareFile() error {
 	path := db.lite.path
 	if db.opt.Create {
-		if err := makeDir(filepath.Dir(path)); err != nil {
+		if err := MakeDir(filepath.Dir(path)); err != nil {
 			return err
 		}
 	}
@@ -89,22 +89,30 @@ func (db *DB) prepareFile() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), syncDir(filepath.Dir(path)))
+	return errors.Join(f.Close(), SyncDir(filepath.Dir(path)))
 }
 
-// makeDir makes a directory that nobody else may look into, if there is none.
-func makeDir(dir string) error {
+// MakeDir makes a directory that nobody else may look into, and those above
+// it, if there is none. Their names are on the disk when it returns.
+func MakeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	above := filepath.Dir(dir)
+	if above != dir {
+		if err := MakeDir(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	return SyncDir(above)
 }
 
-// syncDir makes a new file's name durable.
-func syncDir(dir string) error {
+// SyncDir puts the names in a directory on the disk: a new file's own fsync
+// need not do that.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

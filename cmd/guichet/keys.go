@@ -60,7 +60,7 @@ func makeKeys(path string) (ticket.Keyring, error) {
 	rand.Read(secret)
 	text := "# guichet: signs addresses and links. Keep a copy apart from the database's.\n0 " +
 		hex.EncodeToString(secret) + "\n"
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := store.MakeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
@@ -105,6 +105,13 @@ func openKeys(ctx context.Context, db *store.DB, path string) (ticket.Keyring, e
 	if len(known) > 0 && !overlaps(known, prints) {
 		return nil, refuse("secret_file %s is another one than the database was used with: put back the copy "+
 			"that was made with the database's backup", path)
+	}
+	if len(known) == 0 {
+		// After a power loss a database that was used with a key whose name
+		// was not on the disk yet would be refused.
+		if err := store.SyncDir(filepath.Dir(path)); err != nil {
+			return nil, fmt.Errorf("secret file: %w", err)
+		}
 	}
 	return ring, db.Update(ctx, "keys", func(tx *store.Tx) error { return tx.SetKeyFingerprints(merged(known, prints)) })
 }

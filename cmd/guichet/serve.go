@@ -92,11 +92,6 @@ func (g *gateway) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if path, ok := strings.CutPrefix(g.cfg.Database, "sqlite:"); ok {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return err
-		}
-	}
 	g.db, err = store.Open(ctx, g.cfg.Database, store.Options{Serve: true, Create: true, Log: g.log})
 	if err != nil {
 		return err
