@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +57,9 @@ type running struct {
 	addr   map[string]string
 	sink   *sink
 	ended  chan error
+	// wrap is the command that runs the gateway, such as strace with its
+	// arguments; empty for none.
+	wrap []string
 	// patience is how long what must come may take.
 	patience time.Duration
 }
@@ -138,6 +142,11 @@ func (g *running) start() {
 	g.out, g.addr, g.ended = &bytes.Buffer{}, map[string]string{}, make(chan error, 1)
 	g.cmd = g.binary()
 	g.cmd.Args = append(g.cmd.Args, "serve", "--config", g.config)
+	if len(g.wrap) > 0 {
+		env := g.cmd.Env
+		g.cmd = exec.Command(g.wrap[0], slices.Concat(g.wrap[1:], []string{g.cmd.Path}, g.cmd.Args[1:])...)
+		g.cmd.Env = env
+	}
 	log, err := os.OpenFile(filepath.Join(g.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		g.t.Fatal(err)
