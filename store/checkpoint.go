@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -24,6 +26,13 @@ const (
 	// looks at the WAL.
 	walLook      = 64
 	walLookBytes = 1 << 20
+
+	// walShare is the part of the free space that the WAL may take before it
+	// is copied, if that is less than walLimit, but at least walLeast bytes:
+	// the copy takes as much again in the database file, and a WAL that cannot
+	// be copied on a full disk would keep everything from going on.
+	walShare = 4
+	walLeast = 1 << 20
 
 	// walIdle is how long nothing was written before the WAL is emptied.
 	walIdle = 5 * time.Second
@@ -51,7 +60,6 @@ type checkpointer struct {
 
 	mu      sync.Mutex // held for a whole checkpoint; guards what follows
 	lastLog int64      // frames in the WAL after the last try
-	emptied int64      // commits when the WAL was last emptied
 	problem string     // the last one logged
 }
 
@@ -100,7 +108,7 @@ func (c *checkpointer) loop() {
 	defer close(c.stopped)
 	tick := time.NewTicker(walIdle)
 	defer tick.Stop()
-	seen := c.commits.Load()
+	seen := int64(0) // frames
 	for {
 		select {
 		case <-c.quit:
@@ -108,13 +116,22 @@ func (c *checkpointer) loop() {
 		case <-c.look:
 			c.report(c.shrink())
 		case <-tick.C:
-			n := c.commits.Load()
-			if n == seen {
-				c.report(c.empty(n))
-			}
-			seen = n
+			var err error
+			seen, err = c.idle(seen)
+			c.report(err)
 		}
 	}
+}
+
+// idle empties the WAL if it has as many frames as were seen before, and
+// returns how many it has. Commits are no measure: the claims of an idle
+// gateway are updates that write nothing.
+func (c *checkpointer) idle(seen int64) (int64, error) {
+	log, _, err := c.run(context.Background(), "NOOP")
+	if err != nil || log != seen || c.db.WALSize() == 0 {
+		return log, err
+	}
+	return 0, c.empty()
 }
 
 // shrink copies the WAL if it is large and lets the writer begin it anew.
@@ -129,7 +146,8 @@ func (c *checkpointer) shrink() error {
 	if log < c.lastLog {
 		c.lastLog = 0 // it was begun anew
 	}
-	if copied == log || log*c.pageSize < walLimit || (log-c.lastLog)*c.pageSize < walStep {
+	limit := c.limit()
+	if copied == log || log*c.pageSize < limit || (log-c.lastLog)*c.pageSize < min(walStep, limit) {
 		return nil
 	}
 	if c.lastLog, _, err = c.run(ctx, "PASSIVE"); err != nil {
@@ -141,19 +159,24 @@ func (c *checkpointer) shrink() error {
 	return err
 }
 
-// empty copies the whole WAL and truncates its file, after n commits, if that
-// was not done since.
-func (c *checkpointer) empty(n int64) error {
+// limit is the size of the WAL at which it is copied, in bytes.
+func (c *checkpointer) limit() int64 {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(c.db.lite.path, &fs); err != nil {
+		return walLimit
+	}
+	return min(walLimit, max(walLeast, int64(fs.Bavail)*fs.Bsize/walShare))
+}
+
+// empty copies the whole WAL and truncates its file.
+func (c *checkpointer) empty() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n == c.emptied {
-		return nil
-	}
 	c.db.lite.writer.gate.Lock()
 	defer c.db.lite.writer.gate.Unlock()
 	_, _, err := c.run(context.Background(), "TRUNCATE")
 	if err == nil {
-		c.emptied, c.lastLog = n, 0
+		c.lastLog = 0
 	}
 	return err
 }

@@ -206,6 +206,35 @@ func TestWALStaysSmall(t *testing.T) {
 	}
 }
 
+// Updates that write nothing, as the claims of an idle gateway are, do not
+// keep the WAL from being emptied; ones that write do.
+func TestIdleWAL(t *testing.T) {
+	db := newTable(t, storetest.SQLite(t), func(o *store.Options) { o.Serve = true })
+	tick := func(seen int64) int64 {
+		t.Helper()
+		n, err := db.Tick(seen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	update(t, db, insertName("a"))
+	seen := tick(0)
+	update(t, db, insertName("b"))
+	if next := tick(seen); next <= seen || db.WALSize() == 0 {
+		t.Errorf("%d frames, then %d: the WAL was emptied while somebody wrote", seen, next)
+	} else {
+		seen = next
+	}
+	update(t, db, func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE t SET name = 'c' WHERE name = 'nobody'`)
+		return err
+	})
+	if seen = tick(seen); seen != 0 || db.WALSize() != 0 {
+		t.Errorf("an idle WAL has %d frames, %d bytes", seen, db.WALSize())
+	}
+}
+
 func TestFileIsPrivate(t *testing.T) {
 	d := storetest.SQLite(t)
 	d.Open()

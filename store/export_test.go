@@ -42,8 +42,12 @@ func (db *DB) Commits() int64 { return db.lite.checkpoints.commits.Load() }
 // Checkpoint does what a look at a large WAL, and an idle moment, do.
 func (db *DB) Checkpoint() (large, idle error) {
 	c := db.lite.checkpoints
-	return c.shrink(), c.empty(c.commits.Load())
+	return c.shrink(), c.empty()
 }
+
+// Tick is what happens every walIdle: it is given the frames that the WAL had
+// before, and returns how many it has.
+func (db *DB) Tick(seen int64) (int64, error) { return db.lite.checkpoints.idle(seen) }
 
 // RenewNode is what a gateway on PostgreSQL does every 10 s.
 func (db *DB) RenewNode() error { return db.node.renew() }
