@@ -71,7 +71,9 @@ func makeKeys(path string) (ticket.Keyring, error) {
 	_, err = tmp.WriteString(text)
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err == nil {
+		store.Point("before", "key file")
 		err = os.Link(tmp.Name(), path) // never over another one
+		store.Point("after", "key file")
 	}
 	return ticket.Keyring{{Secret: secret}}, err
 }

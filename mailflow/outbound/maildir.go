@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"guichet/store"
 )
 
 // maxShown bounds what [ReadMaildir] reads of a mail, in bytes.
@@ -62,11 +64,13 @@ func (d *maildir) deliver(name string, m *Mail) error {
 	err := writeSynced(tmp,
 		[]byte("Return-Path: <"+m.From+">\r\nDelivered-To: "+m.To+"\r\n"), m.Header, []byte("\r\n"), m.Body)
 	if err == nil {
+		store.Point("before", "maildir file")
 		err = os.Rename(tmp, filepath.Join(d.dir, "new", name))
 	}
 	if err != nil {
 		return errors.Join(err, ignoreMissing(os.Remove(tmp)))
 	}
+	store.Point("after", "maildir file")
 	return syncDir(filepath.Join(d.dir, "new"))
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/emersion/go-smtp"
+
+	"guichet/store"
 )
 
 // step is how far an attempt came.
@@ -52,10 +54,12 @@ func (s *session) transact(ctx context.Context, m *Mail, t *Timeouts) (string, *
 			return "", &failure{body, err}
 		}
 	}
+	store.Point("before", "final dot")
 	r, err := w.CloseWithResponse()
 	if err != nil {
 		return "", &failure{dot, err}
 	}
+	store.Point("after", "final dot")
 	return "250 " + r.StatusText, nil
 }
 

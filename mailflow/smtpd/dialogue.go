@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/emersion/go-smtp"
+
+	"guichet/store"
 )
 
 // maxCommand is the longest command line. RFC 5321 §4.5.3.1.4 wants 512
@@ -49,6 +51,7 @@ type dialogue struct {
 	silent   bool // the banner is to be left out
 	mute     bool // what go-smtp says before it asks for a command is left out
 	upgrade  bool // Close hands the link on to TLS
+	promised bool // a mail is stored, its 250 not yet said
 	errors   int  // 5xx said since the last accepted mail
 	commands int  // commands taken since the last accepted mail
 
@@ -236,7 +239,7 @@ func (d *dialogue) endBody() { d.pending = []byte(".\r\n") }
 
 // accepted starts all counts anew.
 func (d *dialogue) accepted() {
-	d.errors, d.commands = 0, 0
+	d.errors, d.commands, d.promised = 0, 0, true
 	d.link.accepted()
 }
 
@@ -292,6 +295,10 @@ func (d *dialogue) Write(p []byte) (int, error) {
 	if _, err := d.Conn.Write(plainly(p)); err != nil {
 		d.hangUp(err) // go-smtp does not look at it
 		return 0, err
+	}
+	if d.promised {
+		d.promised = false
+		store.Point("after", "reply 250")
 	}
 	return len(p), nil
 }

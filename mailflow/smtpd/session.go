@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"guichet/mailflow"
+	"guichet/store"
 )
 
 // session is what go-smtp asks. It implements smtp.AuthSession, but not
@@ -107,6 +108,7 @@ func (s *session) Data(io.Reader) error {
 	}
 	s.s.count.Accepted.Add(1)
 	s.conn.accepted()
+	store.Point("before", "reply 250")
 	return nil
 }
 
