@@ -68,14 +68,14 @@ type running struct {
 // holds pairs of texts to change in the configuration.
 func startGateway(t testing.TB, database string, replace ...string) *running {
 	t.Helper()
-	g := prepareGateway(t, database, replace...)
+	g := newGateway(t, database, replace...)
 	g.start()
 	t.Cleanup(g.stop)
 	return g
 }
 
-// prepareGateway is startGateway without the start.
-func prepareGateway(t testing.TB, database string, replace ...string) *running {
+// newGateway is startGateway for a test that starts it itself.
+func newGateway(t testing.TB, database string, replace ...string) *running {
 	t.Helper()
 	g := &running{t: t, dir: t.TempDir(), sink: newSink(t), patience: patience}
 	text := strings.NewReplacer("DATABASE", database, "RELAY", g.sink.addr).Replace(storyConfig)
@@ -310,7 +310,8 @@ type sent struct {
 	from, to string
 	raw      []byte
 	mail     *rfc822.Mail
-	taken    bool // a story has looked at it
+	at       time.Time // when the relay had it whole
+	taken    bool      // a story has looked at it
 }
 
 func (s *sent) kind() string { return s.mail.Header.Get("X-Guichet-Kind") }
@@ -356,6 +357,8 @@ type sink struct {
 	addr    string
 	refused map[string]*gosmtp.SMTPError // by recipient
 	refuse  func(to string) error        // if set, asked for each recipient
+	notice  func(*sent)                  // if set, told of each mail
+	server  *gosmtp.Server
 }
 
 // refuseAll answers "550 5.1.1 words" to every mail for an address.
@@ -377,6 +380,7 @@ func newSink(t testing.TB) *sink {
 	s.addr = ln.Addr().String()
 	server := gosmtp.NewServer(gosmtp.BackendFunc(func(*gosmtp.Conn) (gosmtp.Session, error) { return &sinkSession{sink: s}, nil }))
 	server.Domain, server.EnableSMTPUTF8, server.EnableDSN, server.MaxLineLength = "relay.example", true, true, 1<<20
+	s.server = server
 	go server.Serve(ln)
 	t.Cleanup(func() { server.Close() })
 	return s
@@ -417,9 +421,13 @@ func (s *sinkSession) Data(r io.Reader) error {
 	if bad := badLines(raw); bad != "" {
 		return fmt.Errorf("%s", bad)
 	}
+	m := &sent{from: s.from, to: s.to, raw: raw, mail: rfc822.Parse(raw), at: time.Now()}
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
-	s.sink.mails = append(s.sink.mails, &sent{from: s.from, to: s.to, raw: raw, mail: rfc822.Parse(raw)})
+	s.sink.mails = append(s.sink.mails, m)
+	if s.sink.notice != nil {
+		s.sink.notice(m)
+	}
 	return nil
 }
 

@@ -62,7 +62,7 @@ func wantStates(t *testing.T, seed *storetest.Seed) {
 // about, and leaves it without a gateway.
 func makeStore(t *testing.T, d *storetest.Database) *running {
 	t.Helper()
-	g := prepareGateway(t, d.URL)
+	g := newGateway(t, d.URL)
 	write(t, filepath.Join(g.dir, "guichet.key"), seedKey)
 	g.start()
 	t.Cleanup(g.stop)

@@ -31,7 +31,7 @@ func olderGateway(t *testing.T, d *storetest.Database, schema int64) (*running, 
 	seed.Shift(time.Since(seed.Made) - time.Hour)
 	d.MigrateTo(schema)
 	d.Fill(seed)
-	g := prepareGateway(t, d.URL)
+	g := newGateway(t, d.URL)
 	write(t, filepath.Join(g.dir, "guichet.key"), seedKey)
 	return g, seed
 }
@@ -161,7 +161,7 @@ func TestNewerSchema(t *testing.T) {
 		if _, err := d.SQL().Exec(fmt.Sprintf(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (%d, %s)`, newer, applied)); err != nil {
 			t.Fatal(err)
 		}
-		g := prepareGateway(t, d.URL)
+		g := newGateway(t, d.URL)
 		for _, args := range [][]string{{"serve"}, {"ticket", "list"}, {"outbox", "retry", "1"}} {
 			cmd := g.binary()
 			cmd.Args = append(cmd.Args, append(args, "--config", g.config)...)
@@ -179,7 +179,7 @@ func TestNewerSchema(t *testing.T) {
 func TestServeTogether(t *testing.T) {
 	d := storetest.Postgres(t)
 	d.MigrateTo(storetest.Schemas(t)[0])
-	two := []*running{prepareGateway(t, d.URL), prepareGateway(t, d.URL)}
+	two := []*running{newGateway(t, d.URL), newGateway(t, d.URL)}
 	var wg sync.WaitGroup
 	for _, g := range two {
 		write(t, filepath.Join(g.dir, "guichet.key"), seedKey)
