@@ -216,3 +216,49 @@ func TestLostLease(t *testing.T) {
 		}
 	})
 }
+
+// A sender who heard no 250 sends again. On PostgreSQL the second copy is
+// processed while the first is still in the hands of the gateway that ended:
+// the mail acts once, whichever comes first.
+func TestResentBeforeTakenOver(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const mail = "Subject: Router\nMessage-ID: <r@customer.example>\nDate: Sat, 21 Nov 2026 14:00:00 +0000\n\nIt is off."
+		w.mail(ada, desk, mail)
+		w.update(func(tx *store.Tx) error { _, err := tx.ClaimDeliveries(1, leaseTTL); return err })
+		w.mail(ada, desk, mail)
+		w.run()
+		w.take(ticket.Acknowledgment, ada)
+		w.pass(leaseTTL)
+		newPipeline(w.f).alone(ctx)
+		w.run()
+		first, second := w.delivery(1), w.delivery(2)
+		if len(w.tickets()) != 1 || first.State != store.DeliveryDone || first.TicketID != second.TicketID || first.TicketID == 0 {
+			t.Errorf("%d tickets; the first copy is %s (%s) on ticket %d", len(w.tickets()), first.State, first.Reason, first.TicketID)
+		}
+
+		// A held mail whose copy was called a duplicate of it is not its
+		// duplicate in turn.
+		held := "Subject: Switch\nMessage-ID: <s@customer.example>\nDate: Sat, 21 Nov 2026 14:00:00 +0000\n\nIt is off, too."
+		w.mail(ada, desk, held)
+		w.update(func(tx *store.Tx) error {
+			ds, err := tx.ClaimDeliveries(1, leaseTTL)
+			if err != nil {
+				return err
+			}
+			in, err := w.f.read(ctx, ds[0])
+			if err != nil {
+				return err
+			}
+			in.describe(&ds[0])
+			ds[0].State, ds[0].Stop = store.DeliveryHeld, "decide"
+			return tx.FinishDelivery(ds[0])
+		})
+		w.mail(ada, desk, held)
+		w.run()
+		w.update(func(tx *store.Tx) error { _, err := tx.RetryDelivery(3, ""); return err })
+		w.run()
+		if d := w.delivery(3); len(w.tickets()) != 2 || d.TicketID == 0 || d.TicketID == first.TicketID {
+			t.Errorf("%d tickets; the held mail is on %d: %s", len(w.tickets()), d.TicketID, d.Reason)
+		}
+	})
+}

@@ -187,19 +187,21 @@ func (tx *Tx) DeliveriesOfTicket(ticketID int64) ([]Delivery, error) {
 		(SELECT delivery_id FROM message WHERE ticket_id = ?) ORDER BY id`, ticketID)
 }
 
-// SameContent finds an earlier arrival of the same mail since a time; ok is
-// false if there is none.
-func (tx *Tx) SameContent(hash []byte, since time.Time, before int64) (Delivery, bool, error) {
-	return tx.earlier(`content_hash = ? AND received >= ? AND id < ?`, hash, since, before)
+// SameContent finds another arrival of the same mail since a time; ok is false
+// if there is none. One that came later counts if it is on a ticket: it was
+// processed first while this one was in the hands of a gateway that ended.
+// (On no ticket, it may be a copy of this very one, which was held.)
+func (tx *Tx) SameContent(hash []byte, since time.Time, of int64) (Delivery, bool, error) {
+	return tx.processed(`content_hash = ? AND received >= ? AND (id < ? OR id > ? AND ticket_id IS NOT NULL)`, hash, since, of, of)
 }
 
-// SameMail finds an earlier arrival of another copy of the mail (same desk,
-// Message-ID, From and Date) that belongs to a ticket.
-func (tx *Tx) SameMail(hash []byte, since time.Time, before int64) (Delivery, bool, error) {
-	return tx.earlier(`copy_hash = ? AND received >= ? AND id < ? AND ticket_id IS NOT NULL`, hash, since, before)
+// SameMail finds another arrival of a copy of the mail (same desk, Message-ID,
+// From and Date) that belongs to a ticket.
+func (tx *Tx) SameMail(hash []byte, since time.Time, of int64) (Delivery, bool, error) {
+	return tx.processed(`copy_hash = ? AND received >= ? AND id <> ? AND ticket_id IS NOT NULL`, hash, since, of)
 }
 
-func (tx *Tx) earlier(where string, args ...any) (Delivery, bool, error) {
+func (tx *Tx) processed(where string, args ...any) (Delivery, bool, error) {
 	d, err := scanDelivery(tx.row(`SELECT `+deliveryColumns+` FROM delivery WHERE `+where+
 		` AND state <> 'new' ORDER BY id LIMIT 1`, args...))
 	if err == sql.ErrNoRows {

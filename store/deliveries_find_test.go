@@ -50,13 +50,15 @@ func testEarlierArrivals(t *testing.T, c *steps, a, b *store.DB) {
 	check("the window includes its begin", content, time.Hour, third, second)
 	check("before the window", content, time.Hour+1000, third, 0)
 	check("held counts", content, 2*time.Hour, third+1, third)
-	check("only earlier ones", content, 0, first, 0)
+	check("a later one that is on a ticket", content, 0, first, second)
+	check("not itself", content, 2*time.Hour, third, 0)
 	check("another hash", other, 0, third, 0)
 	check("no hash", nil, 0, third, 0)
 	find = (*store.Tx).SameMail
 	check("a copy with a ticket", other, 0, third, second)
 	check("a copy in the window", other, time.Hour+1000, third+1, third)
-	check("no earlier copy", other, 0, second, 0)
+	check("a later copy", other, 0, second, third)
+	check("no other copy", other, time.Hour+1000, third, 0)
 	check("not the content", content, 0, third, 0)
 	do(t, a, func(tx *store.Tx) error {
 		_, err := tx.RetryDelivery(third, "r")
