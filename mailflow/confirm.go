@@ -55,16 +55,16 @@ func (d *decision) mayConfirm(w writer) (bool, error) {
 }
 
 // confirmRow finds the confirm mail that a mail answers.
-func (f *Flow) confirmRow(ctx context.Context, in *incoming) (row store.Outbox, ok bool) {
+func (f *Flow) confirmRow(ctx context.Context, in *incoming) (row store.Outbox, ok bool, err error) {
 	id := f.confirms(in)
 	if id == 0 {
-		return row, false
+		return row, false, nil
 	}
-	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+	err = f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		row, err = tx.OutboxByID(id)
 		return err
 	})
-	return row, err == nil && row.Kind == ticket.ConfirmCommand
+	return row, err == nil && row.Kind == ticket.ConfirmCommand, trouble(err)
 }
 
 // confirmToken says that a mail came to the address of a confirmation.
@@ -93,20 +93,20 @@ func (f *Flow) confirms(in *incoming) int64 {
 
 // readConfirmed reads the agent's mail that waits for a confirmation; nil if
 // it is gone.
-func (f *Flow) readConfirmed(ctx context.Context, row store.Outbox) *incoming {
+func (f *Flow) readConfirmed(ctx context.Context, row store.Outbox) (*incoming, error) {
 	var d store.Delivery
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		d, err = tx.DeliveryByID(argsOf(row).Delivery)
 		return err
 	})
 	if err != nil {
-		return nil
+		return nil, trouble(err)
 	}
 	in, err := f.read(ctx, d)
 	if err != nil {
-		return nil
+		return nil, trouble(err)
 	}
-	return in
+	return in, nil
 }
 
 // confirm is the answer to a confirm mail: what waits is done as if it had

@@ -229,7 +229,16 @@ func (p *pipeline) read(j *job) {
 		return
 	}
 	defer p.budget.Release(weight)
-	j.in, j.err = p.f.read(ctx, j.d)
+	for try := 0; ; try++ {
+		// Trouble of the store says nothing about the mail: it is waited out.
+		if j.in, j.err = p.f.read(ctx, j.d); !store.IsTrouble(j.err) {
+			return
+		}
+		p.f.Log.Error("read", KeyMail, j.d.ID, "err", j.err)
+		if !p.f.pause(try) {
+			return
+		}
+	}
 }
 
 // stopped is the error of a mail that cannot go on: it is held with the

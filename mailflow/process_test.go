@@ -2,6 +2,7 @@ package mailflow
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"guichet/mailflow/ticket"
 	"guichet/store"
+	"guichet/store/storetest"
 )
 
 // runFlow runs the pipeline itself until nothing is unprocessed.
@@ -261,4 +263,42 @@ func TestResentBeforeTakenOver(t *testing.T) {
 			t.Errorf("%d tickets; the held mail is on %d: %s", len(w.tickets()), d.TicketID, d.Reason)
 		}
 	})
+}
+
+// While the store is in trouble a mail's reading is waited out: the mail is
+// neither held nor left lying.
+func TestReadInTrouble(t *testing.T) {
+	d := storetest.Postgres(t)
+	w := newWorld(t, d)
+	w.mail(ada, desk, "Router")
+	raw, err := sql.Open("pgx", d.URL)
+	w.must(err)
+	defer raw.Close()
+	locked, err := raw.BeginTx(ctx, nil)
+	w.must(err)
+	defer locked.Rollback()
+	_, err = locked.Exec(`LOCK TABLE raw IN ACCESS EXCLUSIVE MODE`)
+	w.must(err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.process()
+	}()
+	// The statements that wait for the lock are cancelled: the first asks for
+	// the size, the second for the bytes.
+	for cancelled := 0; cancelled < 2; {
+		var n int
+		w.must(raw.QueryRow(`SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+			WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%FROM raw%'`).Scan(&n))
+		cancelled += n
+	}
+	w.must(locked.Rollback())
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the mail is never read again")
+	}
+	if got := w.delivery(1); got.State != store.DeliveryDone || got.TicketID == 0 {
+		t.Errorf("%s: %s", got.State, got.Reason)
+	}
 }

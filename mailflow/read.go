@@ -51,13 +51,23 @@ func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
 		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}
 	}
 	in.hash(raw)
-	if row, ok := f.confirmRow(ctx, in); ok {
-		in.confirmed = f.readConfirmed(ctx, row)
+	row, ok, err := f.confirmRow(ctx, in)
+	if ok {
+		in.confirmed, err = f.readConfirmed(ctx, row)
 	}
-	if s.Agent(in.from()) != nil {
-		in.ours = f.ourWords(ctx, in)
+	if err == nil && s.Agent(in.from()) != nil {
+		in.ours, err = f.ourWords(ctx, in)
 	}
-	return in, nil
+	return in, err
+}
+
+// trouble is err if it is the store's own, and nil for what is not there:
+// without its other mails a mail would be misread.
+func trouble(err error) error {
+	if store.IsTrouble(err) {
+		return err
+	}
+	return nil
 }
 
 func (f *Flow) raw(ctx context.Context, id int64) (raw []byte, err error) {
@@ -227,19 +237,23 @@ func (f *Flow) ownID(id string) (ticket.Token, bool) {
 }
 
 // ourWords is the text of the mails of ours that an agent's mail answers.
-func (f *Flow) ourWords(ctx context.Context, in *incoming) string {
+func (f *Flow) ourWords(ctx context.Context, in *incoming) (string, error) {
 	var all strings.Builder
 	for i, t := range f.idTokens(in) {
 		if i == 5 {
 			break
 		}
 		o := store.Outbox{ID: t.Row()}
-		if mail, err := f.sentMail(ctx, &o); err == nil {
+		mail, err := f.sentMail(ctx, &o)
+		if trouble(err) != nil {
+			return "", err
+		}
+		if err == nil {
 			all.WriteString(rfc822.Parse(mail).Text)
 			all.WriteByte('\n')
 		}
 	}
-	return all.String()
+	return all.String(), nil
 }
 
 // sentMail reads the stored bytes of a mail of ours.
