@@ -69,6 +69,9 @@ func (f *Flow) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-f.wake:
 		case <-poll.C:
+			if f.hasSuspects(ctx) {
+				p.alone(ctx)
+			}
 		case <-renew.C:
 			p.renew(ctx)
 		}
@@ -89,6 +92,16 @@ func (p *pipeline) renew(ctx context.Context) {
 	p.alone(ctx)
 }
 
+// hasSuspects looks, without writing, whether a gateway has ended that had
+// mails in hand.
+func (f *Flow) hasSuspects(ctx context.Context) (has bool) {
+	_ = f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		has, err = tx.HasSuspects()
+		return err
+	})
+	return has
+}
+
 // pipeline is the machinery between the claim and the decision.
 type pipeline struct {
 	f      *Flow
@@ -98,6 +111,7 @@ type pipeline struct {
 	order  chan *job           // the same jobs, in journal order
 	lanes  [lanes]chan *job
 	inHand sync.Map // delivery ids
+	doubt  []int64  // claimed in a commit whose outcome is not known
 	wg     sync.WaitGroup
 }
 
@@ -158,13 +172,24 @@ func (p *pipeline) claim(ctx context.Context) (int, error) {
 	}
 	var ds []store.Delivery
 	err := p.f.DB.Update(ctx, "claim", func(tx *store.Tx) (err error) {
+		for _, id := range p.doubt {
+			if err := tx.ReleaseDelivery(id); err != nil {
+				return err
+			}
+		}
 		ds, err = tx.ClaimDeliveries(n, leaseTTL)
 		return err
 	})
 	if err != nil {
+		if errors.Is(err, store.ErrUnknownOutcome) {
+			for _, d := range ds {
+				p.doubt = append(p.doubt, d.ID)
+			}
+		}
 		p.slots.Release(int64(n))
 		return 0, err
 	}
+	p.doubt = nil
 	p.slots.Release(int64(n - len(ds)))
 	sortDeliveries(ds)
 	for _, d := range ds {

@@ -104,6 +104,13 @@ func (tx *Tx) Suspects(n int) ([]Delivery, error) {
 		AND `+lapsed+` ORDER BY priority, id LIMIT ?`+tx.forUpdate(), append(args, n)...)
 }
 
+// HasSuspects says whether there are any, and locks none.
+func (tx *Tx) HasSuspects() (has bool, err error) {
+	lapsed, args := tx.lapsed()
+	err = tx.row(`SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 'new' AND lease_owner IS NOT NULL AND `+lapsed+`)`, args...).Scan(&has)
+	return has, err
+}
+
 // RetryAlone leases one suspect and counts the attempt; it says whether the
 // suspect was still there to take.
 func (tx *Tx) RetryAlone(id int64, ttl time.Duration) (bool, error) {

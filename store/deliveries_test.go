@@ -100,9 +100,11 @@ func testSuspects(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "renewed", suspects(t, b), "[]")
 	c.add(time.Second)
 	same(t, "run out", suspects(t, b), []int64{id})
+	same(t, "seen", in(t, b, (*store.Tx).HasSuspects), true)
 	same(t, "not claimed as if it were new", claimed(t, b, 1), "[]")
 	same(t, "until taken it is a's", has(a), true)
 	same(t, "b takes it", retry(b), true)
+	same(t, "seen no more", in(t, b, (*store.Tx).HasSuspects), false)
 	same(t, "taken twice", retry(a), false)
 	renew(a) // lost
 	do(t, a, func(tx *store.Tx) error { return tx.ReleaseDelivery(id) })

@@ -59,6 +59,7 @@ var domain = []struct {
 	{"TakeOver", testTakeOver},
 	{"OutboxRowComesBack", testOutboxRowComesBack},
 	{"LeaseOrder", testLeaseOrder},
+	{"ReturnOutbox", testReturnOutbox},
 	{"Lanes", testLanes},
 	{"OutboxLists", testOutboxLists},
 	{"StaleFence", testStaleFence},

@@ -134,6 +134,20 @@ func (tx *Tx) ReclaimOutbox() (int64, error) {
 		WHERE state = 'sending' AND `+lapsed, args...)
 }
 
+// ReturnOutbox gives back a row of this lease that was not tried.
+func (tx *Tx) ReturnOutbox(o Outbox) error {
+	_, err := tx.exec(`UPDATE outbox SET state = 'queued', lease_owner = NULL, lease_until = NULL
+		WHERE id = ? AND fence = ? AND state = 'sending' AND lease_owner = ?`, o.ID, o.Fence, tx.db.Node())
+	return err
+}
+
+// HasLapsed says whether ReclaimOutbox would find a row.
+func (tx *Tx) HasLapsed() (has bool, err error) {
+	lapsed, args := tx.lapsed()
+	err = tx.row(`SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'sending' AND `+lapsed+`)`, args...).Scan(&has)
+	return has, err
+}
+
 // lapsed is the condition of a leased row that may be taken: its lease has
 // run out, or on PostgreSQL its owner is another gateway that gives no sign
 // of life any more, as [Tx.LiveNodes] has it.

@@ -142,7 +142,9 @@ func TestReclaimFromDeadNode(t *testing.T) {
 	}
 	same(t, "all live still", reclaim(t, b), 0)
 	c.add(5 * time.Second)
+	same(t, "seen", in(t, b, (*store.Tx).HasLapsed), true)
 	same(t, "a is dead", reclaim(t, b), 1)
+	same(t, "seen no more", in(t, b, (*store.Tx).HasLapsed), false)
 	same(t, "its row", outboxIDs(lease(t, b, 9)), []int64{old.ID})
 	same(t, "a wakes up", finish(t, a, old, store.Sent), false)
 	same(t, "the third has its own", finish(t, third, others, store.Sent), true)

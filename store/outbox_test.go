@@ -91,6 +91,22 @@ func testLeaseOrder(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "leased", fmt.Sprint(got.State, got.Fence), "sending1")
 }
 
+// A row whose lease nobody can be sure of goes back, unless it is another's.
+func testReturnOutbox(t *testing.T, c *steps, a, b *store.DB) {
+	id := queue(t, a, store.Outbox{TicketID: 1, Recipient: "a@x"}, 0)
+	back := func(db *store.DB, o store.Outbox) {
+		t.Helper()
+		do(t, db, func(tx *store.Tx) error { return tx.ReturnOutbox(o) })
+	}
+	first := lease(t, a, 1)[0]
+	back(b, first)
+	same(t, "another's", outboxIDs(lease(t, b, 1)), "[]")
+	back(a, first)
+	same(t, "given back", outboxIDs(lease(t, a, 1)), []int64{id})
+	back(a, first)
+	same(t, "an older lease", outboxIDs(lease(t, b, 1)), "[]")
+}
+
 func testLanes(t *testing.T, c *steps, a, b *store.DB) {
 	add := func(ticketID int64, to string, kind ticket.Kind, priority int, due time.Duration) int64 {
 		return queue(t, a, store.Outbox{TicketID: ticketID, Desk: "support", Recipient: to, Kind: kind, Priority: priority}, due)

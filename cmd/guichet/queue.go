@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,6 +18,9 @@ type queue struct {
 	db   *store.DB
 	flow *mailflow.Flow
 	wake chan struct{}
+	// doubt are rows leased in a commit whose outcome is not known. The one
+	// goroutine that leases has them.
+	doubt []store.Outbox
 
 	mu     sync.Mutex
 	leased map[int64]store.Outbox // rows in hand, as they were leased or composed
@@ -38,12 +42,26 @@ func (q *queue) Wake() <-chan struct{} { return q.wake }
 func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound.Item, error) {
 	var rows []store.Outbox
 	err := q.db.Update(ctx, "lease outbox", func(tx *store.Tx) (err error) {
+		for _, o := range q.doubt {
+			if err := tx.ReturnOutbox(o); err != nil {
+				return err
+			}
+		}
 		if _, err = tx.ReclaimOutbox(); err != nil {
 			return err
 		}
 		rows, err = tx.LeaseOutbox(n, ttl)
 		return err
 	})
+	switch {
+	case err == nil:
+		q.doubt = nil
+	case errors.Is(err, store.ErrUnknownOutcome):
+		q.doubt = append(q.doubt, rows...)
+	}
+	if err != nil {
+		return nil, err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	items := make([]outbound.Item, len(rows))
@@ -52,7 +70,7 @@ func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound
 		items[i] = outbound.Item{ID: o.ID, Fence: o.Fence, Lane: o.Lane(), Kind: o.Kind, Recipient: o.Recipient,
 			Mail: o.Cause, Tries: o.Tries, Created: o.Created}
 	}
-	return items, err
+	return items, nil
 }
 
 // row gives the row of an item in hand.
@@ -105,9 +123,12 @@ func (q *queue) Prepare(ctx context.Context, it outbound.Item) (outbound.Mail, e
 	if ours && err == nil {
 		err = q.flow.Compose(ctx, &o)
 	}
-	if err == nil && !ours || errors.Is(err, mailflow.ErrNotSent) {
+	switch {
+	case err == nil && !ours, errors.Is(err, mailflow.ErrNotSent):
 		q.forget(it)
 		err = outbound.ErrGone
+	case store.IsTrouble(err):
+		err = fmt.Errorf("%w: %w", outbound.ErrNotNow, err)
 	}
 	if err != nil {
 		return outbound.Mail{}, err
@@ -136,6 +157,13 @@ func (q *queue) Record(ctx context.Context, outcomes []outbound.Outcome) error {
 
 func (q *queue) NextDue(ctx context.Context) (at time.Time, err error) {
 	err = q.db.View(ctx, func(tx *store.Tx) error {
+		lapsed, err := tx.HasLapsed()
+		if lapsed {
+			at = tx.Now() // what a gateway had that has ended can be leased
+		}
+		if err != nil || lapsed {
+			return err
+		}
 		at, err = tx.NextOutbox()
 		return err
 	})

@@ -73,6 +73,12 @@ func (r *run) ready(sending context.Context, j job) (m Mail, ok bool) {
 	case sending.Err() != nil:
 		r.leaves()
 		r.outcomes <- r.release(j.item, "")
+	case errors.Is(err, ErrNotNow):
+		r.Log.Error("prepare mail", keyRow, j.item.ID, keyErr, err)
+		r.leaves()
+		out := r.release(j.item, "")
+		out.Next = out.Next.Add(notNowRest)
+		r.outcomes <- out
 	default:
 		r.Log.Error("prepare mail", keyRow, j.item.ID, keyErr, err)
 		r.leaves()

@@ -14,6 +14,8 @@ const (
 	// duePoll is the rest where a row is due but none could be leased, since
 	// an earlier one of its lane is in somebody's hands.
 	duePoll = 250 * time.Millisecond
+	// notNowRest is how long a row rests that the queue could not prepare.
+	notNowRest = 2 * time.Second
 	// queueRest is the first rest after an error of the queue; it doubles up
 	// to queueRestMax.
 	queueRest    = 250 * time.Millisecond

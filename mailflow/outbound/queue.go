@@ -12,6 +12,10 @@ import (
 // sent because it is held, cancelled, or leased by somebody else by now.
 var ErrGone = errors.New("row is no longer to be sent")
 
+// ErrNotNow is what [Queue.Prepare] returns while it has trouble that is not
+// the mail's: the row goes back untried.
+var ErrNotNow = errors.New("the mail cannot be made now")
+
 // Queue is the outbox as the worker needs it; the store's is the one in
 // production. It is used by many goroutines at once.
 type Queue interface {
@@ -22,8 +26,9 @@ type Queue interface {
 	Lease(ctx context.Context, n int, ttl time.Duration) ([]Item, error)
 	// Prepare returns the finished mail of a leased row: composed once,
 	// stored, then the same bytes at every try, and if it is asked for again
-	// before the outcome is recorded. It returns ErrGone if the row
-	// is no longer to be sent; the worker then forgets it without a word.
+	// before the outcome is recorded. It returns ErrGone if the row is no
+	// longer to be sent; the worker then forgets it without a word. With
+	// ErrNotNow the row is due again shortly.
 	Prepare(ctx context.Context, it Item) (Mail, error)
 	// Record stores outcomes of leased rows, all or none, and ends their
 	// leases. An outcome whose fence is not the row's is passed over.

@@ -209,6 +209,33 @@ func TestPrepare(t *testing.T) {
 	})
 }
 
+// TestNotNow: trouble of the queue costs no row a try, nor a minute.
+func TestNotNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, f := newQueue(), &fakeRelay{}
+		begun := time.Now()
+		q.prepareErr = func(Item) error {
+			if time.Since(begun) < 5*time.Second {
+				return fmt.Errorf("the store: %w", ErrNotNow)
+			}
+			return nil
+		}
+		q.add("a", begun)
+		w := &Worker{Queue: q, Relay: f}
+		started(t, w)
+		after(7 * time.Second)
+		told := q.told()
+		if s := q.states(); s[Sent] != 1 || len(told) != 4 {
+			t.Errorf("%v after %d outcomes", s, len(told))
+		}
+		for _, o := range told[:len(told)-1] {
+			if o.State != Deferred || o.Tries != 0 {
+				t.Errorf("%+v", o)
+			}
+		}
+	})
+}
+
 // TestStoreFaults: outcomes are kept until they can be recorded, sending stops
 // meanwhile, and one that the store refuses does not hold up the others.
 func TestStoreFaults(t *testing.T) {
