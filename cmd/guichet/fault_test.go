@@ -264,9 +264,16 @@ func (s *service) metric(name string) (value float64, ok bool) {
 // settled waits until nothing is on its way any more, nor will be.
 func (s *service) settled() {
 	s.t.Helper()
+	left := "nobody to ask"
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("left when the test gave up: %s", left)
+		}
+	}()
 	s.until("everything is processed and sent", func() bool {
 		for _, name := range []string{"unprocessed", "outbox_busy", "outbox_queued"} {
-			if n, ok := s.metric(name); !ok || n != 0 {
+			n, ok := s.metric(name)
+			if left = fmt.Sprintf("%s %v", name, n); !ok || n != 0 {
 				return false
 			}
 		}
