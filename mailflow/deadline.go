@@ -1,15 +1,28 @@
 package mailflow
 
 import (
+	"cmp"
 	"context"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"guichet/store"
 )
 
 const (
-	dueBatch = 100             // tickets whose deadlines are looked up at once
-	putOff   = 5 * time.Minute // of a ticket whose step failed
+	dueBatch  = 100             // tickets whose deadlines are looked up at once
+	dueAtOnce = 16              // steps taken at once, for commits cost less together
+	putOff    = 5 * time.Minute // of a ticket whose step failed
+	// lateAfter is how old a step may be that is still taken at once. An older
+	// one is overdue: nothing ran at its time, or the ticket's clock stood
+	// still.
+	lateAfter = 5 * time.Minute
+	// duePoll is how often is looked for due steps.
+	duePoll = 500 * time.Millisecond
+	// catchUpDefault is [Limits].CatchUp where that is 0.
+	catchUpDefault = 60
 
 	// keepMails is how long the bytes of a mail of ours are kept after it was
 	// settled. Its row, and what it said, stay.
@@ -20,17 +33,17 @@ const (
 // RunDeadlines takes the steps that are due without any mail, each within a
 // second of its time, until ctx ends. It also sweeps what has grown old.
 func (f *Flow) RunDeadlines(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Millisecond)
+	tick := time.NewTicker(duePoll)
 	defer tick.Stop()
 	var swept time.Time
+	var late catchUp
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		for f.dueNow(ctx) == dueBatch && ctx.Err() == nil {
-		}
+		f.due(ctx, &late)
 		if now := f.Now(); now.Sub(swept) >= time.Hour {
 			swept = now
 			f.sweep(ctx)
@@ -38,30 +51,84 @@ func (f *Flow) RunDeadlines(ctx context.Context) error {
 	}
 }
 
-// dueNow takes one step on each ticket that is due and says how many steps
-// were taken. A ticket whose step fails stops no other; it is put off.
-func (f *Flow) dueNow(ctx context.Context) (taken int) {
+// due takes all steps that are due now, and so many of the overdue as the
+// pace allows: after downtime nobody's relay gets two weeks of reminders at
+// once, and what is due now does not wait behind them.
+func (f *Flow) due(ctx context.Context, late *catchUp) (taken int) {
+	for n := dueBatch; n == dueBatch && ctx.Err() == nil; {
+		now := f.Now()
+		n = f.steps(ctx, now.Add(-lateAfter), now, dueBatch)
+		taken += n
+	}
+	now := f.Now()
+	if n := late.free(now, f.Settings.Load().Limits.CatchUp); n > 0 {
+		n = f.steps(ctx, time.UnixMicro(0), now.Add(-lateAfter), n)
+		late.take(n)
+		taken += n
+	}
+	return taken
+}
+
+// catchUp spreads overdue steps evenly.
+type catchUp struct {
+	every time.Duration
+	slot  time.Time // the next free one
+}
+
+// free says how many steps may be taken now, of so many a minute.
+func (c *catchUp) free(now time.Time, perMinute int) int {
+	c.every = time.Minute / time.Duration(cmp.Or(perMinute, catchUpDefault))
+	if unused := now.Add(-duePoll); c.slot.Before(unused) || c.slot.After(now.Add(time.Minute)) {
+		c.slot = now // nothing was overdue, or the clock has jumped
+	}
+	if now.Before(c.slot) {
+		return 0
+	}
+	return min(1+int(now.Sub(c.slot)/c.every), dueBatch)
+}
+
+// take uses n of the slots that free found.
+func (c *catchUp) take(n int) { c.slot = c.slot.Add(time.Duration(n) * c.every) }
+
+// steps takes one step on each of up to n tickets whose deadline lies after
+// since and not after until, and says how many were taken. A ticket whose step
+// fails stops no other; it is put off.
+func (f *Flow) steps(ctx context.Context, since, until time.Time, n int) int {
 	var ids []int64
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		ids, err = tx.DueTickets(dueBatch)
+		ids, err = tx.DueTickets(since, until, n)
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
 		f.Log.Error("deadlines", "err", err)
 	}
+	var taken atomic.Int64
+	var group errgroup.Group
+	group.SetLimit(dueAtOnce)
 	for _, id := range ids {
-		err := f.deadline(ctx, id)
-		switch {
-		case err == nil:
-			taken++
-		case ctx.Err() != nil || store.IsTrouble(err):
-			return 0
-		default:
-			f.Log.Error("deadline", KeyTicket, id, "err", err)
-			f.update(ctx, "put off deadline", func(tx *store.Tx) error { return tx.PutOff(id, tx.Now().Add(putOff)) })
-		}
+		group.Go(func() error {
+			if f.stepOf(ctx, id) {
+				taken.Add(1)
+			}
+			return nil
+		})
 	}
-	return taken
+	group.Wait()
+	return int(taken.Load())
+}
+
+// stepOf takes the step of one ticket and says whether it was taken.
+func (f *Flow) stepOf(ctx context.Context, id int64) bool {
+	err := f.deadline(ctx, id)
+	switch {
+	case err == nil:
+		return true
+	case ctx.Err() != nil || store.IsTrouble(err):
+		return false
+	}
+	f.Log.Error("deadline", KeyTicket, id, "err", err)
+	f.update(ctx, "put off deadline", func(tx *store.Tx) error { return tx.PutOff(id, tx.Now().Add(putOff)) })
+	return false
 }
 
 // sweep removes what only had to be remembered for a while.

@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -74,9 +75,9 @@ func TestWarningCountsOnceTaken(t *testing.T) {
 		w.pass(day)
 		w.run()
 		w.pass(day)
-		w.f.dueNow(ctx)
+		w.f.due(ctx, &w.late)
 		w.pass(5 * day) // the relay is down
-		if w.f.dueNow(ctx) != 0 || !w.ticket(tk.ID, ticket.Resolved).Deadline.IsZero() {
+		if w.f.due(ctx, &w.late) != 0 || !w.ticket(tk.ID, ticket.Resolved).Deadline.IsZero() {
 			t.Fatal("a deadline without the warning's being on its way")
 		}
 		w.forget()
@@ -89,7 +90,7 @@ func TestWarningCountsOnceTaken(t *testing.T) {
 		w.pass(day)
 		w.run()
 		w.pass(day)
-		w.f.dueNow(ctx)
+		w.f.due(ctx, &w.late)
 		w.fail(ada)
 		w.pass(30 * day)
 		w.forget()
@@ -105,7 +106,7 @@ func TestUnreachable(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		tk, _, _ := w.resolved()
 		w.pass(day)
-		w.f.dueNow(ctx)
+		w.f.due(ctx, &w.late)
 		w.fail(ada)
 		w.run()
 		w.forget()
@@ -147,7 +148,7 @@ func TestClockStandsStill(t *testing.T) {
 			begin(tk, note)
 			w.pass(10 * day)
 			w.forget()
-			if w.f.dueNow(ctx) != 0 || w.left(ada) != 0 {
+			if w.f.due(ctx, &w.late) != 0 || w.left(ada) != 0 {
 				t.Errorf("%s: the clock does not stand still", what)
 			}
 			end(tk, note)
@@ -158,7 +159,7 @@ func TestClockStandsStill(t *testing.T) {
 		}
 		aDayLater := func(tk ticket.Ticket) {
 			t.Helper()
-			if w.run(); w.f.dueNow(ctx) != 0 || !w.ticket(tk.ID, ticket.Resolved).Deadline.Equal(w.now().Add(day)) {
+			if w.run(); w.f.due(ctx, &w.late) != 0 || !w.ticket(tk.ID, ticket.Resolved).Deadline.Equal(w.now().Add(day)) {
 				t.Errorf("the step does not leave a day: %+v", w.ticket(tk.ID, ""))
 			}
 			w.pass(day)
@@ -261,4 +262,78 @@ func TestFailingTicket(t *testing.T) {
 		}
 		w.ticket(tk.ID, ticket.Resolved)
 	})
+}
+
+// After two weeks of downtime the overdue steps are taken evenly, each ticket
+// gets one, and one that is due now does not wait behind them.
+func TestOverdueStepsAreSpread(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const tickets, rate = 150, 60
+		tk, _, _ := w.resolved()
+		for i := range tickets {
+			w.update(func(tx *store.Tx) error { return w.overdue(tx, i) })
+		}
+		down := w.now().Add(14 * day)
+		w.update(func(tx *store.Tx) error { return tx.PutOff(tk.ID, down.Add(30*time.Second)) })
+		w.at(down)
+		at := w.spread(tickets*time.Second + 10*time.Second)
+		late, onTime := 0, time.Time{}
+		perMinute := map[int]int{}
+		for id, steps := range at {
+			if len(steps) != 1 {
+				t.Errorf("ticket %d was stepped %d times", id, len(steps))
+			}
+			if id == tk.ID {
+				onTime = steps[0]
+				continue
+			}
+			late++
+			perMinute[int(steps[0].Sub(down)/time.Minute)]++
+			if got := w.ticket(id, ticket.Frozen).Deadline; !got.Equal(steps[0].Add(day)) {
+				t.Errorf("ticket %d: the next step is due %s after the last", id, got.Sub(steps[0]))
+			}
+		}
+		for minute, n := range perMinute {
+			if n > rate {
+				t.Errorf("%d overdue steps in minute %d", n, minute)
+			}
+		}
+		if d := onTime.Sub(down.Add(30 * time.Second)); late != tickets || d < 0 || d > time.Second {
+			t.Errorf("%d overdue steps, the one in time %s after it was due", late, d)
+		}
+	})
+}
+
+// overdue adds a ticket whose first reminder is due in a minute.
+func (w *world) overdue(tx *store.Tx, i int) error {
+	id, err := tx.AddTicket(ticket.Ticket{Desk: "support", Number: fmt.Sprintf("OLD-%06d", i), State: ticket.Pending, Subject: "x",
+		Created: w.now(), Updated: w.now(), Deadline: w.now().Add(time.Minute), Next: ticket.Reminder}, "")
+	if err != nil {
+		return err
+	}
+	_, err = tx.AddParty(store.Party{TicketID: id, Role: ticket.Customer, Address: fmt.Sprintf("p%d@customer.example", i)})
+	return err
+}
+
+// spread lets the clock run for a time as the poller sees it, and says when
+// each ticket was stepped.
+func (w *world) spread(d time.Duration) map[int64][]time.Time {
+	w.t.Helper()
+	for range d / duePoll {
+		w.f.due(ctx, &w.late)
+		w.pass(duePoll)
+	}
+	at := map[int64][]time.Time{}
+	for _, tk := range w.tickets() {
+		w.view(func(tx *store.Tx) error {
+			all, err := tx.History(tk.ID)
+			for _, h := range all {
+				if h.Event == ticket.Deadline {
+					at[tk.ID] = append(at[tk.ID], h.At)
+				}
+			}
+			return err
+		})
+	}
+	return at
 }

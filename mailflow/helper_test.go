@@ -63,6 +63,7 @@ type world struct {
 	micro atomic.Int64
 	sent  []*letter
 	mails int
+	late  catchUp
 }
 
 // letter is one mail that left.
@@ -182,7 +183,7 @@ func (w *world) process() {
 func (w *world) run() {
 	w.t.Helper()
 	w.process()
-	for w.f.dueNow(ctx) > 0 {
+	for w.f.due(ctx, &w.late) > 0 {
 	}
 	for w.send() > 0 {
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -22,9 +22,8 @@ const (
 	leaseTTL = time.Minute
 	// inHand bounds the deliveries that one gateway has in hand.
 	inHand = 256
-	// lanes is how many deliveries are decided at once; those of one thread
-	// share a lane, and so keep their order.
-	lanes = 64
+	// deciders is how many deliveries are decided at once.
+	deciders = 64
 	// readBudget bounds the raw bytes being read at once.
 	readBudget = 96 << 20
 	// aloneTries is how often the process may end while a delivery was alone
@@ -40,11 +39,20 @@ type job struct {
 	read chan struct{} // closed once in or err is set
 }
 
+// thread is equal for all mails of one thread; what could not be read is a
+// thread of its own.
+func (j *job) thread() string {
+	if j.in == nil {
+		return strconv.FormatInt(j.d.ID, 10)
+	}
+	return j.in.root()
+}
+
 // Run takes deliveries through the stages until ctx ends. What was in hand
 // when an earlier process ended is retried first, one at a time.
 func (f *Flow) Run(ctx context.Context) error {
 	p := &pipeline{f: f, budget: semaphore.NewWeighted(readBudget), slots: semaphore.NewWeighted(inHand),
-		reads: make(chan *job, inHand), order: make(chan *job, inHand)}
+		reads: make(chan *job, inHand), order: make(chan *job, inHand), line: newLine()}
 	p.start()
 	defer p.stop()
 	renew := time.NewTicker(leaseTTL / 3)
@@ -109,7 +117,7 @@ type pipeline struct {
 	slots  *semaphore.Weighted // deliveries in hand
 	reads  chan *job           // to any reader
 	order  chan *job           // the same jobs, in journal order
-	lanes  [lanes]chan *job
+	line   *line
 	inHand sync.Map // delivery ids
 	doubt  []int64  // claimed in a commit whose outcome is not known
 	wg     sync.WaitGroup
@@ -123,11 +131,11 @@ func (p *pipeline) start() {
 			}
 		})
 	}
-	for i := range p.lanes {
-		p.lanes[i] = make(chan *job, inHand)
+	for range deciders {
 		p.wg.Go(func() {
-			for j := range p.lanes[i] {
+			for j := p.line.take(); j != nil; j = p.line.take() {
 				p.f.settle(j)
+				p.line.done(j)
 				p.inHand.Delete(j.d.ID)
 				p.slots.Release(1)
 			}
@@ -136,11 +144,9 @@ func (p *pipeline) start() {
 	p.wg.Go(func() {
 		for j := range p.order {
 			<-j.read
-			p.lanes[laneOf(j)] <- j
+			p.line.put(j)
 		}
-		for i := range p.lanes {
-			close(p.lanes[i])
-		}
+		p.line.close()
 	})
 }
 
@@ -149,16 +155,6 @@ func (p *pipeline) stop() {
 	close(p.reads)
 	close(p.order)
 	p.wg.Wait()
-}
-
-// laneOf gives all mails of one thread the same lane.
-func laneOf(j *job) int {
-	if j.in == nil {
-		return 0
-	}
-	h := fnv.New32a()
-	h.Write([]byte(j.in.root()))
-	return int(h.Sum32() % lanes)
 }
 
 // claim takes new deliveries into hand and says how many.

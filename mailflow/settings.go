@@ -30,6 +30,7 @@ type Limits struct {
 	MaxUnprocessed int           // deliveries not yet processed; beyond it MAIL gets 451
 	MinFree        int64         // bytes free in the store's file system; below it MAIL gets 452; 0 means the smaller of 1 GiB and 5 %
 	ReadTimeout    time.Duration // for reading one mail
+	CatchUp        int           // overdue steps a minute; 0 means 60
 }
 
 // Desk is one support address with its policy.

@@ -129,7 +129,7 @@ var hot = map[string]func(*store.Tx) error{
 		_, err := tx.FinishOutbox(store.Outbox{ID: 5, State: store.Sent})
 		return err
 	},
-	"DueTickets":     func(tx *store.Tx) error { _, err := tx.DueTickets(100); return err },
+	"DueTickets":     func(tx *store.Tx) error { _, err := tx.DueTickets(time.UnixMicro(0), tx.Now(), 100); return err },
 	"TicketByNumber": func(tx *store.Tx) error { _, err := tx.TicketByNumber("inc-000005"); return err },
 	"TicketPage":     func(tx *store.Tx) error { _, err := tx.TicketPage("", "", 5, 100); return err },
 	"OutboxPage":     func(tx *store.Tx) error { _, err := tx.OutboxPage("", 5, 100); return err },
@@ -143,7 +143,7 @@ var wanted = map[string][]string{
 	"LeaseOutbox":        {"outbox_due (priority=? AND due<?)", "outbox_lane (lane=? AND id<?)"},
 	"NextOutbox":         {"outbox_due (priority=?)"},
 	"OutboxBusy":         {"outbox_due (priority=? AND due<?)"},
-	"DueTickets":         {"ticket_due (deadline<?)"},
+	"DueTickets":         {"ticket_due (deadline>? AND deadline<?)"},
 	"StaleConfirmations": {"message_waiting (at<?)"},
 	"QueuedLater":        {"outbox_later (recipient=?)"},
 }

@@ -89,14 +89,14 @@ func (tx *Tx) TicketPage(desk string, state ticket.State, after int64, n int) ([
 	return collect(rows, scanTicket)
 }
 
-// DueTickets lists up to n tickets whose deadline has come, the oldest first.
-// The clock of a ticket stands still while one of its mails waits for an
-// agent, is held, or is not processed yet.
-func (tx *Tx) DueTickets(n int) ([]int64, error) {
-	rows, err := tx.query(`SELECT id FROM ticket WHERE deadline <= ? AND waiting = 0 AND NOT EXISTS
+// DueTickets lists up to n tickets whose deadline lies after since and not
+// after until, the oldest first. The clock of a ticket stands still while one
+// of its mails waits for an agent, is held, or is not processed yet.
+func (tx *Tx) DueTickets(since, until time.Time, n int) ([]int64, error) {
+	rows, err := tx.query(`SELECT id FROM ticket WHERE deadline > ? AND deadline <= ? AND waiting = 0 AND NOT EXISTS
 		(SELECT 1 FROM outbox WHERE outbox.ticket_id = ticket.id AND outbox.state = 'held')
 		AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.about = ticket.id AND delivery.state IN ('new', 'held'))
-		ORDER BY deadline, id LIMIT ?`, tx.Now(), n)
+		ORDER BY deadline, id LIMIT ?`, since, until, n)
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func testDueTickets(t *testing.T, c *steps, a, b *store.DB) {
 	}
 	due := func(n int) []int64 {
 		t.Helper()
-		return in(t, a, func(tx *store.Tx) ([]int64, error) { return tx.DueTickets(n) })
+		return in(t, a, func(tx *store.Tx) ([]int64, error) { return tx.DueTickets(time.UnixMicro(0), tx.Now(), n) })
 	}
 	same(t, "none", fmt.Sprint(due(9)), "[]")
 	none := add(0, 0)
@@ -154,6 +154,11 @@ func testDueTickets(t *testing.T, c *steps, a, b *store.DB) {
 	delivery := arrive(t, a, store.Delivery{State: store.DeliveryNew, About: fresh})
 	same(t, "the oldest first", due(9), []int64{first, second})
 	same(t, "at most", due(1), []int64{first})
+	between := func(since, until time.Duration) []int64 {
+		return in(t, a, func(tx *store.Tx) ([]int64, error) { return tx.DueTickets(c.Now().Add(since), c.Now().Add(until), 9) })
+	}
+	same(t, "after since", between(-2*time.Minute, 0), []int64{second})
+	same(t, "not after until", between(-time.Hour, -2*time.Minute), []int64{first})
 	set := func(state store.DeliveryState) {
 		t.Helper()
 		do(t, a, func(tx *store.Tx) error { return tx.FinishDelivery(store.Delivery{ID: delivery, State: state}) })

@@ -131,6 +131,9 @@ type limitsConfig struct {
 	MaxUnprocessed int `yaml:"max_unprocessed"`
 	// How long reading one mail may take before it is held.
 	ReadTimeout timer `yaml:"read_timeout"`
+	// How many steps that were due while nothing ran, such as reminders, are
+	// taken in a minute.
+	CatchUp int `yaml:"catch_up"`
 }
 
 type agentConfig struct {
@@ -153,7 +156,7 @@ func defaults() *Config {
 	return &Config{
 		SMTP:   smtpConfig{MaxMessageSize: 25 << 20},
 		Relay:  relayConfig{Rate: rate{Per: time.Minute}, Connections: 4, Envelope: "verp"},
-		Limits: limitsConfig{MaxUnprocessed: 100_000, ReadTimeout: timer(10 * time.Second)},
+		Limits: limitsConfig{MaxUnprocessed: 100_000, ReadTimeout: timer(10 * time.Second), CatchUp: 60},
 	}
 }
 

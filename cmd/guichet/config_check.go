@@ -88,6 +88,9 @@ func (c *checker) checkLimits() {
 	if t := time.Duration(l.ReadTimeout); t < 100*time.Millisecond || t > time.Hour {
 		c.bad("limits.read_timeout", "must lie between 100ms and 1h")
 	}
+	if l.CatchUp < 1 || l.CatchUp > 6000 {
+		c.bad("limits.catch_up", "must lie between 1 and 6000 a minute")
+	}
 	if m := c.cfg.SMTP.MaxMessageSize; m < 1<<10 || m > 1<<30 {
 		c.bad("smtp.max_message_size", "must lie between 1KiB and 1GiB")
 	}

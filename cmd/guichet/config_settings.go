@@ -24,6 +24,7 @@ func (c *Config) Settings() *mailflow.Settings {
 			MaxUnprocessed: c.Limits.MaxUnprocessed,
 			MinFree:        int64(c.Limits.MinFree),
 			ReadTimeout:    time.Duration(c.Limits.ReadTimeout),
+			CatchUp:        c.Limits.CatchUp,
 		},
 	}
 	s.TrustedNetworks = c.trustedNetworks()
