@@ -22,8 +22,11 @@ const (
 	leaseTTL = time.Minute
 	// inHand bounds the deliveries that one gateway has in hand.
 	inHand = 256
-	// deciders is how many deliveries are decided at once.
-	deciders = 64
+	// deciders is how many deliveries are decided at once: on SQLite they
+	// share a commit. On PostgreSQL each takes one of 16 connections, and half
+	// are left to those who accept and send.
+	deciders         = 64
+	decidersPostgres = 8
 	// readBudget bounds the raw bytes being read at once.
 	readBudget = 96 << 20
 	// aloneTries is how often the process may end while a delivery was alone
@@ -131,7 +134,11 @@ func (p *pipeline) start() {
 			}
 		})
 	}
-	for range deciders {
+	n := deciders
+	if p.f.DB.Engine() == "postgres" {
+		n = decidersPostgres
+	}
+	for range n {
 		p.wg.Go(func() {
 			for j := p.line.take(); j != nil; j = p.line.take() {
 				p.f.settle(j)

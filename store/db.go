@@ -71,6 +71,7 @@ type DB struct {
 	pool    *sql.DB // readers on SQLite, everything on PostgreSQL
 	lite    *lite   // nil on PostgreSQL
 	node    *node   // nil on SQLite and without Serve
+	numbers numbers // of tickets, set aside
 
 	directory atomic.Pointer[directory]
 	recent    recentMails

@@ -109,13 +109,6 @@ func (tx *Tx) PutOff(id int64, to time.Time) error {
 	return err
 }
 
-// NextNumber counts one further on the named counter, from 1.
-func (tx *Tx) NextNumber(name string) (n int64, err error) {
-	err = tx.row(`INSERT INTO counter (name, value) VALUES (?, 1)
-		ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value`, name).Scan(&n)
-	return n, err
-}
-
 // LinkTickets records that two tickets belong together, once.
 func (tx *Tx) LinkTickets(a, b int64, reason string) error {
 	for _, pair := range [][2]int64{{a, b}, {b, a}} {

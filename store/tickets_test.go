@@ -97,7 +97,9 @@ func testNumbersAreUnique(t *testing.T, c *steps, a, b *store.DB) {
 	next := func(name string) int64 {
 		return in(t, a, func(tx *store.Tx) (int64, error) { return tx.NextNumber(name) })
 	}
-	same(t, "without gaps", next("INC-%06d"), callers*each+1)
+	if n := next("INC-%06d"); a.Engine() == "sqlite" && n != callers*each+1 || n > callers*each+1+3*32 {
+		t.Errorf("the next number is %d", n)
+	}
 	same(t, "another name counts for itself", next("HW-%d"), 1)
 }
 
