@@ -49,6 +49,9 @@ func (d *decision) bounced(rowID int64) error {
 	if !final || row.State != store.Sent {
 		return nil
 	}
+	if err := d.cameBack(row); err != nil {
+		return err
+	}
 	return d.undelivered(row, failure)
 }
 

@@ -53,8 +53,16 @@ func endWaiting(tx *store.Tx, m store.Message, reason string) error {
 }
 
 // Release lets a held mail go as it is, and its words onto the pages; false
-// if it is not held.
+// if it is not held. One that was held for no words of its own is searched
+// all the same.
 func Release(tx *store.Tx, id int64) (bool, error) {
+	held, err := tx.OutboxByID(id)
+	if err != nil {
+		return false, ignoreNoRows(err)
+	}
+	if held.Reply == strangersReason || held.Reply == loopReason {
+		return tx.SetOutbox(id, store.Queued, store.HeldOut)
+	}
 	ok, err := tx.Release(id)
 	if err != nil || !ok {
 		return ok, err

@@ -40,6 +40,8 @@ type decision struct {
 	twice  bool   // a copy of an earlier mail
 	number string // of the ticket that it became part of, for the log
 	moved  int64  // the message that a new ticket begins with, where it is stored already
+	chain  int64  // the ticket with which a machine's answers to us began; 0: it is none
+	quiet  string // the address that gets no automatic mail, since it answers all of them
 }
 
 // decide is stages 4 to 8 of one delivery, in one transaction.
@@ -144,6 +146,9 @@ func (d *decision) run() error {
 		return err
 	}
 	d.because("sender %s: %s", w.level, w.reason)
+	if err := d.loops(t, w); err != nil {
+		return err
+	}
 	if t.how == "" {
 		return d.withoutTicket(t, w)
 	}

@@ -30,6 +30,7 @@ type notice struct {
 	other     string   // number of another ticket
 	addressed []string // who has the mail already
 	stranger  bool     // the answered person has proven nothing
+	first     bool     // a stranger's first mail
 	fromAgent bool     // the words are an agent's
 	quiet     bool     // agents know already
 	unproven  bool     // the actor has not proven more than a token: no words come back
@@ -50,6 +51,7 @@ type args struct {
 	Stranger bool          `json:"stranger,omitempty"`
 	Words    bool          `json:"words,omitempty"` // an agent's words: a person wrote this mail
 	Mute     bool          `json:"mute,omitempty"`  // the reader's own words are not sent back
+	First    bool          `json:"first,omitempty"` // the first answer to a stranger
 	From     ticket.State  `json:"from,omitempty"`
 	State    ticket.State  `json:"state,omitempty"`
 	Closed   ticket.Reason `json:"closed,omitempty"`
@@ -161,6 +163,13 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 	if len(to) > 0 {
 		d.because("%s to %d", effect.Mail, len(to))
 	}
+	a.First = n.first && isFirstAnswer(effect.Mail) && effect.To != ticket.Agents
+	paused := false
+	if a.First {
+		if paused, err = d.strangersPaused(); err != nil {
+			return err
+		}
+	}
 	for _, p := range to {
 		if p.Address == n.spared {
 			continue
@@ -174,6 +183,18 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		}
 		o := store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: effect.Mail, Recipient: p.Address,
 			Priority: priority, Args: own.json()}
+		if paused {
+			o.State, o.Reply = store.HeldOut, strangersReason
+			d.because("held: %s", strangersReason)
+		}
+		if !n.fromAgent && p.Role != ticket.Agent {
+			if drop, err := d.hush(&o, effect.Mail == ticket.Update && n.message != 0); err != nil || drop {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		if err := d.add(o); err != nil {
 			return err
 		}

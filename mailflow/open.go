@@ -75,7 +75,7 @@ func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n 
 		if err != nil {
 			return 0, err
 		}
-		e.Answerable = first
+		e.Answerable, n.first = first, true
 		if !named {
 			n.spared = strings.ToLower(customer.Address)
 		}
@@ -93,6 +93,9 @@ func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n 
 		return 0, err
 	}
 	if n.message, err = d.people(after.ID, w, customer); err != nil {
+		return 0, err
+	}
+	if err := d.chainOn(after.ID); err != nil {
 		return 0, err
 	}
 	d.opened, d.number = true, after.Number

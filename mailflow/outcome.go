@@ -92,12 +92,17 @@ func (f *Flow) Settle(ctx context.Context, rows []store.Outbox) error {
 }
 
 func (d *decision) afterTry(tried store.Outbox) error {
-	if tried.State != store.FailedOut && (tried.State != store.Sent || tried.Kind != ticket.AutoCloseWarning) {
+	if tried.State != store.FailedOut && (tried.State != store.Sent || tried.Kind != ticket.AutoCloseWarning && !isFirstAnswer(tried.Kind)) {
 		return nil
 	}
 	o, err := d.tx.OutboxByID(tried.ID)
 	if err != nil || o.TicketID == 0 {
 		return err
+	}
+	if isFirstAnswer(o.Kind) {
+		if err := d.answered(o); err != nil || o.State == store.Sent {
+			return err
+		}
 	}
 	switch o.State {
 	case store.FailedOut:

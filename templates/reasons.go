@@ -111,7 +111,9 @@ var reasonsFrench = compileReasons([][2]string{
 	{"bears an agent's address", "porte l’adresse de réponse d’un agent"},
 	{"another address than the one that was written to", "une autre adresse que celle à laquelle nous avions écrit"},
 	{"more than %s new tickets of one subject in %s", "plus de %s nouveaux tickets du même objet en %s"},
+	{"five mails in an hour came within two minutes of our automatic mails", "cinq messages en une heure sont arrivés moins de deux minutes après nos messages automatiques"},
 	// Why a mail of ours is held.
+	{"more than a quarter of the last 200 first answers to strangers could not be delivered", "plus du quart des 200 dernières premières réponses à des inconnus n’ont pu être remises"},
 	{"it shows the address of an agent", "il montre l’adresse d’un agent"},
 	{"it shows a reply address of somebody else", "il montre l’adresse de réponse de quelqu’un d’autre"},
 	{"it shows the link of somebody else", "il montre le lien de quelqu’un d’autre"},

@@ -102,7 +102,7 @@ var english = vocabulary{
 		"reopened": "reopened", "closed": "closed", "undeliverable": "not delivered",
 		"automatic": "automatic answer, nothing changed", "names-other": "names",
 		"new-topic": "new topic, came in on another ticket's address", "thanks": "thanks, nothing changed",
-		"form": "form submitted", "deadline": "deadline", "silent": "no confirmation, no answer", "loop": "mail loop stopped",
+		"form": "form submitted", "deadline": "deadline", "silent": "no confirmation, no answer", "loop": "mail loop stopped", "strangers-wait": "first answers wait",
 	},
 	help: map[string]string{
 		"#resolve": "solved, ask for confirmation", "#info": "ask for information", "#action": "ask for an action",

@@ -47,7 +47,7 @@ var french = vocabulary{
 		"reopened": "rouvert", "closed": "clôturé", "undeliverable": "non remis",
 		"automatic": "réponse automatique, rien ne change", "names-other": "cite",
 		"new-topic": "nouveau sujet, arrivé à l’adresse d’un autre ticket", "thanks": "remerciement, rien ne change",
-		"form": "formulaire rempli", "deadline": "échéance", "silent": "ni confirmation ni réponse", "loop": "boucle de messages arrêtée",
+		"form": "formulaire rempli", "deadline": "échéance", "silent": "ni confirmation ni réponse", "loop": "boucle de messages arrêtée", "strangers-wait": "premières réponses en attente",
 	},
 	help: map[string]string{
 		"#resolve": "résolu, demander la clôture", "#info": "demander une information", "#action": "demander une action",
