@@ -34,7 +34,7 @@ const (
 // each gets a ticket and one first answer without a word of theirs. An agent
 // who answers older tickets meanwhile is not kept waiting.
 func TestFaultOutage(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 		g := startOutage(t, d)
 		desk := newAnswers(g, 12)
 		began := time.Now()
@@ -86,7 +86,7 @@ func TestFaultOutage(t *testing.T) {
 // TestFaultOneWriter has one address write 10,000 mails of as many subjects:
 // it hears of it once, and others are served meanwhile.
 func TestFaultOneWriter(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 		g := startOutage(t, d)
 		desk := newAnswers(g, 12)
 		const victim = "victim@other.example"

@@ -34,7 +34,7 @@ func TestFaultRelayDay(t *testing.T) {
 	if _, err := os.Stat("/dev/shm"); err == nil {
 		t.Setenv("TMPDIR", "/dev/shm") // tens of thousands of commits, of which none is about fsync
 	}
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
 		synctest.Test(t, func(t *testing.T) { relayDay(t, d.URL) })
 	})
 }
@@ -144,18 +144,16 @@ func checkDay(t *testing.T, db *store.DB, relay *dayRelay, up time.Time, priorit
 	if n := len(relay.asked) - relay.busy - dayRows; n > 24*20 || relay.busy == 0 {
 		t.Errorf("the relay was tried %d times while it was down, and put off %d mails", n, relay.busy)
 	}
-	states := map[store.OutboxState]int{}
+	states, tries := map[store.OutboxState]int{}, 0
 	if err := db.View(t.Context(), func(tx *store.Tx) error {
 		rows, err := tx.OutboxPage("", 0, 2*dayRows)
 		for _, o := range rows {
 			states[o.State]++
-			if o.Tries > 3 {
-				t.Errorf("row %d had %d tries", o.ID, o.Tries)
-			}
+			tries = max(tries, o.Tries)
 		}
 		return err
-	}); err != nil || states[store.Sent] != dayRows {
-		t.Errorf("%v, %v", states, err)
+	}); err != nil || states[store.Sent] != dayRows || tries > 8 {
+		t.Errorf("%v, %d tries at most, %v", states, tries, err)
 	}
 	report(t, "probes %d, put_off %d, first_after_s %.0f, drained_min %.2f", len(relay.asked)-relay.busy-dayRows, relay.busy,
 		first.Sub(up).Seconds(), last.Sub(first).Minutes())
