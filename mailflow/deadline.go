@@ -13,7 +13,7 @@ import (
 
 const (
 	dueBatch  = 100             // tickets whose deadlines are looked up at once
-	dueAtOnce = 16              // steps taken at once, for commits cost less together
+	dueAtOnce = 8               // steps taken at once: together commits cost less
 	putOff    = 5 * time.Minute // of a ticket whose step failed
 	// lateAfter is how old a step may be that is still taken at once. An older
 	// one is overdue: nothing ran at its time, or the ticket's clock stood
