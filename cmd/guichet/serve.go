@@ -218,7 +218,9 @@ func (g *gateway) run(ctx context.Context) error {
 			}
 		})
 	}
-	g.wg.Go(func() { giveBack(work.Done(), func() int64 { return g.count.Received.Load() + g.count.Composed.Load() }) })
+	g.wg.Go(func() {
+		giveBack(work.Done(), func() int64 { return g.count.Received.Load() + g.count.Composed.Load() })
+	})
 	tuneMemory()
 	g.ready.Store(true)
 	var err error

@@ -44,7 +44,9 @@ func (r *run) prepareRows(stop, sending context.Context) {
 }
 
 // tooLate says that no attempt at a row may begin any more.
-func (r *run) tooLate(stop context.Context, j job) bool { return stop.Err() != nil || r.Now().After(j.until) }
+func (r *run) tooLate(stop context.Context, j job) bool {
+	return stop.Err() != nil || r.Now().After(j.until)
+}
 
 // giveBack returns a row untried.
 func (r *run) giveBack(j job) {
