@@ -3,6 +3,7 @@ package rfc822
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ func (o *Outgoing) Write(b *Body) ([]byte, error) {
 	if o.Date.IsZero() {
 		return nil, fmt.Errorf("write header: no date")
 	}
-	w := &outHeader{names: map[string]bool{}}
+	w := &outHeader{buf: make([]byte, 0, 1024), names: make([]string, 0, 24)}
 	w.raw("Date", o.Date.Format("Mon, 2 Jan 2006 15:04:05 -0700"))
 	w.addresses("From", []Address{o.From})
 	if o.ReplyTo != (Address{}) {
@@ -40,14 +41,13 @@ func (o *Outgoing) Write(b *Body) ([]byte, error) {
 	if w.err != nil {
 		return nil, fmt.Errorf("write header: %w", w.err)
 	}
-	w.buf.WriteString("\r\n")
-	return w.buf.Bytes(), nil
+	return append(w.buf, "\r\n"...), nil
 }
 
 // outHeader writes fields. The first error stays; after it nothing counts.
 type outHeader struct {
-	buf   bytes.Buffer
-	names map[string]bool // written so far, in lower case
+	buf   []byte
+	names []string // written so far
 	err   error
 }
 
@@ -60,47 +60,57 @@ func (w *outHeader) fail(format string, args ...any) {
 // line writes a whole field and is the only place that does: whatever went
 // wrong before, no line of a header holds a control or a byte that is not
 // ASCII, is over 998, or begins a field that was not meant.
-func (w *outHeader) line(name, folded string) {
-	for i, l := range strings.Split(name+": "+folded, "\r\n") {
+func (w *outHeader) line(name string, words ...string) {
+	begin := len(w.buf)
+	w.buf = append(append(w.buf, name...), ": "...)
+	used := len(name) + 2
+	for i, word := range words {
+		switch {
+		case i == 0:
+		case used+1+len(word) > outFold:
+			w.buf = append(w.buf, "\r\n "...)
+			used = 1
+		default:
+			w.buf = append(w.buf, ' ')
+			used++
+		}
+		w.buf = append(w.buf, word...)
+		used += len(word)
+	}
+	w.check(name, w.buf[begin:])
+	for _, n := range w.names {
+		if strings.EqualFold(n, name) {
+			w.fail("%s: given twice", name)
+		}
+	}
+	w.names = append(w.names, name)
+	w.buf = append(w.buf, "\r\n"...)
+}
+
+// check looks at the lines of a field.
+func (w *outHeader) check(name string, field []byte) {
+	for first := true; ; first = false {
+		l, rest, more := bytes.Cut(field, []byte("\r\n"))
 		switch {
 		case len(l) > outMax:
 			w.fail("%s: a line of %d characters", name, len(l))
 		case !outIsASCII(l):
 			w.fail("%s: a control or a character that is not ASCII", name)
-		case i > 0 && strings.TrimLeft(l, " ") == "", i > 0 && l[0] != ' ':
+		case !first && len(bytes.TrimLeft(l, " ")) == 0, !first && l[0] != ' ':
 			w.fail("%s: a line that continues nothing", name)
 		}
+		if !more {
+			return
+		}
+		field = rest
 	}
-	key := strings.ToLower(name)
-	if w.names[key] {
-		w.fail("%s: given twice", name)
-	}
-	w.names[key] = true
-	fmt.Fprintf(&w.buf, "%s: %s\r\n", name, folded)
 }
 
 // raw writes a value that needs no folding.
 func (w *outHeader) raw(name, value string) { w.line(name, value) }
 
 // tokens writes words that stay whole, folded between them.
-func (w *outHeader) tokens(name string, words []string) {
-	var b strings.Builder
-	used := len(name) + 2
-	for i, word := range words {
-		switch {
-		case i == 0:
-		case used+1+len(word) > outFold:
-			b.WriteString("\r\n ")
-			used = 1
-		default:
-			b.WriteByte(' ')
-			used++
-		}
-		b.WriteString(word)
-		used += len(word)
-	}
-	w.line(name, b.String())
-}
+func (w *outHeader) tokens(name string, words []string) { w.line(name, words...) }
 
 // text writes words of people: cleaned, and encoded where they must be.
 func (w *outHeader) text(name, value string) {
@@ -142,7 +152,7 @@ func (w *outHeader) messageID(id string) {
 
 // ids writes ids of other people's mails, those of them that can be written.
 func (w *outHeader) ids(name string, ids []string) {
-	var good []string
+	good := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if outIsMessageID(id) {
 			good = append(good, id)
@@ -209,13 +219,19 @@ func outIsID(s string) bool {
 // long fields are refused by some relays (RFC 5322 §3.6.4 sets no limit).
 func outTrimReferences(ids []string) []string {
 	const most = 20
-	var list []string
-	seen := map[string]bool{}
+	list := make([]string, 0, len(ids))
+	var seen map[string]bool
 	for _, id := range ids {
-		if outIsMessageID(id) && !seen[id] {
-			seen[id] = true
-			list = append(list, id)
+		if !outIsMessageID(id) || len(ids) <= most && slices.Contains(list, id) || seen[id] {
+			continue
 		}
+		if len(ids) > most { // and perhaps thousands
+			if seen == nil {
+				seen = make(map[string]bool, len(ids))
+			}
+			seen[id] = true
+		}
+		list = append(list, id)
 	}
 	if len(list) > most {
 		list = append(list[:1:1], list[len(list)-most+1:]...)

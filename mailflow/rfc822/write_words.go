@@ -13,6 +13,9 @@ import (
 // override would turn the words around it; marks that scripts need (ZWJ,
 // ZWNJ, variation selectors) stay.
 func outClean(s string) string {
+	if outIsClean(s) {
+		return s
+	}
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == 0x61c, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
@@ -27,6 +30,22 @@ func outClean(s string) string {
 	// Only the ASCII blank is folded: a no-break space before a French colon
 	// is meant.
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+}
+
+// outIsClean says that outClean has nothing to do.
+func outIsClean(s string) bool {
+	blank := true // a blank may not come next
+	for _, r := range s {
+		switch {
+		case r == ' ' && blank:
+			return false
+		case r > ' ' && r < 0x7f, r == ' ':
+		case r < 0xa0, r == utf8.RuneError, r == 0x61c, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return false
+		}
+		blank = r == ' '
+	}
+	return !blank || s == ""
 }
 
 // outPlain says whether a word may stand in a header as it is.
