@@ -47,6 +47,9 @@ func (c *copier) copyRows(ctx context.Context, t copyTable, rows *sql.Rows) erro
 	var copied int64
 	bytes := 0
 	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
 		err := c.to.Update(ctx, "copy batch", func(tx *Tx) error {
 			if _, err := c.mine(tx); err != nil {
 				return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -198,16 +197,7 @@ func TestServeTogether(t *testing.T) {
 	}
 }
 
-// runProgram runs the program itself on a command line.
-func runProgram(t *testing.T, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd := programCmd(t, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.Run()
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
-}
-
+// programCmd is the program itself with a command line.
 func programCmd(t *testing.T, args ...string) *exec.Cmd {
 	g := running{t: t}
 	cmd := g.binary()
