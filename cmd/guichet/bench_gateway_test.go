@@ -108,10 +108,10 @@ func (g *benchGateway) measured(t testing.TB, n int, work func() time.Duration) 
 
 func measured(t testing.TB, pid, n int, work func() time.Duration) (r result) {
 	t.Helper()
-	server, own := processCPU(t, pid), ownCPU(t)
+	server, own, all := processCPU(t, pid), ownCPU(t), machineCPU(t)
 	r.took = work()
 	r.rate = float64(n) / r.took.Seconds()
-	r.server, r.own = processCPU(t, pid)-server, ownCPU(t)-own
+	r.server, r.own, r.all = processCPU(t, pid)-server, ownCPU(t)-own, machineCPU(t)-all
 	return r
 }
 
@@ -225,6 +225,22 @@ func processCPU(t testing.TB, pid int) time.Duration {
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// machineCPU is what all processes together have used: PostgreSQL is among
+// them, and so is whatever else the machine does.
+func machineCPU(t testing.TB) (used time.Duration) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	for i, field := range strings.Fields(line)[1:] {
+		if n, _ := strconv.Atoi(field); i < 8 && i != 3 && i != 4 { // neither idle, nor waiting for disks
+			used += time.Duration(n) * 10 * time.Millisecond
+		}
+	}
+	return used
 }
 
 func ownCPU(t testing.TB) time.Duration {

@@ -37,13 +37,14 @@ type result struct {
 	rate   float64       // mails a second
 	server time.Duration // CPU time of the server's process
 	own    time.Duration // CPU time of the client and the sink
+	all    time.Duration // CPU time of the whole machine
 }
 
 // cost says what one mail cost the processors.
 func (r result) cost(n int) string {
 	per := func(d time.Duration) time.Duration { return (d / time.Duration(n)).Round(time.Microsecond) }
-	return fmt.Sprintf("%d mails in %.1f s; CPU of the server a mail %s, of client and sink %s",
-		n, r.took.Seconds(), per(r.server), per(r.own))
+	return fmt.Sprintf("%d mails in %.1f s; CPU a mail: server %s, client and sink %s, whole machine %s",
+		n, r.took.Seconds(), per(r.server), per(r.own), per(r.all))
 }
 
 // load sends mails over kept connections, one after the other on each, every
