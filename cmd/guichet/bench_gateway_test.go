@@ -92,7 +92,7 @@ func (g *benchGateway) tickets(t testing.TB, round, n int) result {
 // send sends first mails and takes down that they got 250.
 func (g *benchGateway) send(t testing.TB, conns int, m mails) (began time.Time, took time.Duration) {
 	t.Helper()
-	began, took = load(t, g.addr["smtp"], conns, m)
+	began, took = offer(t, g.addr["smtp"], conns, m)
 	for i := range m.n {
 		g.writers[writer(m.round, i)]++
 	}

@@ -76,7 +76,7 @@ func startLimit(t testing.TB, d *storetest.Database) *limitServer {
 func (l *limitServer) load(t testing.TB, conns int, m mails) result {
 	t.Helper()
 	return measured(t, l.pid, m.n, func() time.Duration {
-		_, took := load(t, l.addr, conns, m)
+		_, took := offer(t, l.addr, conns, m)
 		return took
 	})
 }

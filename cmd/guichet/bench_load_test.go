@@ -47,17 +47,17 @@ func (r result) cost(n int) string {
 		n, r.took.Seconds(), per(r.server), per(r.own), per(r.all))
 }
 
-// load sends mails over kept connections, one after the other on each, every
+// offer sends mails over kept connections, one after the other on each, every
 // reply awaited. It returns when the first MAIL was sent, and how long after
 // that the last 250 came.
-func load(t testing.TB, addr string, conns int, m mails) (began time.Time, took time.Duration) {
+func offer(t testing.TB, addr string, conns int, m mails) (began time.Time, took time.Duration) {
 	t.Helper()
 	if m.write == nil {
 		m.write = m.firstMail
 	}
 	clients := make([]*loadClient, conns)
 	for i := range clients {
-		clients[i] = dial(t, addr)
+		clients[i] = dialSMTP(t, addr)
 		defer clients[i].conn.Close()
 	}
 	var next atomic.Int64
@@ -89,7 +89,7 @@ type loadClient struct {
 	err  error
 }
 
-func dial(t testing.TB, addr string) *loadClient {
+func dialSMTP(t testing.TB, addr string) *loadClient {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)

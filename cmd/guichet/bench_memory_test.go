@@ -73,7 +73,7 @@ func (g *benchGateway) sendBig(t testing.TB, n, size int) {
 	var wg sync.WaitGroup
 	errs := make(chan error, n)
 	for i := range n {
-		c := dial(t, g.addr["smtp"])
+		c := dialSMTP(t, g.addr["smtp"])
 		defer c.conn.Close()
 		wg.Go(func() {
 			from := writer(0, i)

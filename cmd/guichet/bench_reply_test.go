@@ -46,7 +46,7 @@ func benchReply(t *testing.T, b *bench) {
 func (r *replies) open(t *testing.T, n int) {
 	r.g.sink.reset()
 	r.rounds = 0
-	_, _ = load(t, r.g.addr["smtp"], 50, mails{n: n, write: func(b []byte, i int) sendBytes { return provenMail(b, n, i) }})
+	_, _ = offer(t, r.g.addr["smtp"], 50, mails{n: n, write: func(b []byte, i int) sendBytes { return provenMail(b, n, i) }})
 	r.g.sink.wait(t, 3*n)
 	r.to, r.ids = make([]string, n), make([]string, n)
 	for _, m := range r.g.sink.all() {
@@ -71,7 +71,7 @@ func (r *replies) answer(t *testing.T, n int) result {
 	r.g.sink.reset()
 	r.rounds++
 	return r.g.measured(t, n, func() time.Duration {
-		began, _ := load(t, r.g.addr["smtp"], 50, mails{n: n, write: func(b []byte, i int) sendBytes { return r.mail(b, n, i) }})
+		began, _ := offer(t, r.g.addr["smtp"], 50, mails{n: n, write: func(b []byte, i int) sendBytes { return r.mail(b, n, i) }})
 		return r.g.sink.wait(t, 2*n).Sub(began)
 	})
 }

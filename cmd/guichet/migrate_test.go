@@ -54,7 +54,7 @@ func TestMigrate(t *testing.T) {
 	}
 	for _, d := range []*storetest.Database{pg, last} {
 		t.Run(d.Engine, func(t *testing.T) {
-			g := prepareGateway(t, d.URL)
+			g := newGateway(t, d.URL)
 			key, err := os.ReadFile(filepath.Join(made.dir, "guichet.key"))
 			if err != nil {
 				t.Fatal(err)
@@ -118,7 +118,7 @@ func TestMigrateServed(t *testing.T) {
 		if _, err := to.SQL().Exec(`UPDATE meta SET value = replace(value, '"done"', '"begun"') WHERE key = 'copy'`); err != nil {
 			t.Fatal(err)
 		}
-		incomplete := prepareGateway(t, to.URL)
+		incomplete := newGateway(t, to.URL)
 		for _, args := range [][]string{{"serve"}, {"ticket", "list"}} {
 			cmd := programCmd(t, append(args, "--config", incomplete.config)...)
 			out, _ := cmd.CombinedOutput()
