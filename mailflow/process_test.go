@@ -271,6 +271,9 @@ func TestReadInTrouble(t *testing.T) {
 	d := storetest.Postgres(t)
 	w := newWorld(t, d)
 	w.mail(ada, desk, "Router")
+	if w.db.TakeRecent(1) == nil { // from now on it is read from the store
+		t.Fatal("the mail is not in memory")
+	}
 	raw, err := sql.Open("pgx", d.URL)
 	w.must(err)
 	defer raw.Close()
