@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 )
@@ -162,20 +163,21 @@ func (r *run) release(it Item, words string) Outcome {
 // settle turns a result into the row's outcome, and counts and logs it.
 func (r *run) settle(it Item, res Result) Outcome {
 	out := decide(it, res, r.Now(), r.GiveUp, r.Rand)
-	log := r.Log.With(keyMail, it.Mail, keyRow, it.ID, keyKind, it.Kind, keyTo, it.Recipient,
-		keyTries, out.Tries, keyReply, out.Reply)
+	attrs := []slog.Attr{slog.Int64(keyMail, it.Mail), slog.Int64(keyRow, it.ID), slog.Any(keyKind, it.Kind), slog.String(keyTo, it.Recipient),
+		slog.Int(keyTries, out.Tries), slog.String(keyReply, out.Reply)}
+	ctx := context.Background()
 	switch {
 	case out.State == Sent:
 		r.counts.sent.Add(1)
-		log.Info("sent")
+		r.Log.LogAttrs(ctx, slog.LevelInfo, "sent", attrs...)
 	case out.State == Failed:
 		r.counts.failed.Add(1)
-		log.Warn("failed")
+		r.Log.LogAttrs(ctx, slog.LevelWarn, "failed", attrs...)
 	case out.Tries == it.Tries:
 		r.counts.released.Add(1) // the log has the relay's trouble already
 	default:
 		r.counts.deferred.Add(1)
-		log.Info("deferred", keyNext, out.Next)
+		r.Log.LogAttrs(ctx, slog.LevelInfo, "deferred", append(attrs, slog.Time(keyNext, out.Next))...)
 	}
 	return out
 }

@@ -19,10 +19,14 @@ import (
 // session is one connection to the relay, signed in and ready for MAIL.
 type session struct {
 	client *smtp.Client
+	wire   *wire
 	raw    net.Conn // TCP; closing it ends whatever the client waits for
 	mails  int      // sent or refused so far
 	maxLen int64    // the relay's SIZE; 0: none
 	utf8   bool     // SMTPUTF8 is offered
+	pipes  bool     // PIPELINING is
+	dsn    bool     // DSN is
+	out    []byte   // reused for the mails
 	idle   *time.Timer
 }
 
@@ -57,7 +61,7 @@ func (s *session) begin(ctx context.Context, a address, opt *Options) error {
 	if err != nil {
 		return err
 	}
-	s.client = smtp.NewClient(w)
+	s.client, s.wire = smtp.NewClient(w), w
 	s.client.CommandTimeout = opt.Timeouts.Command
 	s.client.SubmissionTimeout = opt.Timeouts.Dot
 	if err := s.client.Hello(opt.Hostname); err != nil {
@@ -70,6 +74,8 @@ func (s *session) begin(ctx context.Context, a address, opt *Options) error {
 		s.maxLen = int64(n)
 	}
 	s.utf8, _ = s.client.Extension("SMTPUTF8")
+	s.pipes, _ = s.client.Extension("PIPELINING")
+	s.dsn, _ = s.client.Extension("DSN")
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +15,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(leanSinkEnv) != "" {
+		leanSink()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // script says what a sink answers: a verb's answers are used in their order,
 // the last again and again. The verbs are CONNECT, EHLO, STARTTLS, AUTH, MAIL,

@@ -68,7 +68,7 @@ func (r *smtpRelay) try(ctx context.Context, s *session, m *Mail) (res Result, s
 		r.keep(s)
 		return Result{State: Sent, Reply: oneLine(reply), Tried: true}, false
 	}
-	if s.settled(ctx, f, r.opt.Hostname) {
+	if s.settled(ctx, m, f, r.opt.Hostname) {
 		r.keep(s)
 	} else {
 		s.close()

@@ -106,11 +106,14 @@ func TestAnswers(t *testing.T) {
 		{".", "!endless", deferred},
 		{".", "!line", deferred},
 	} {
-		t.Run(c.verb+" "+c.answer, func(t *testing.T) {
-			k := newSink(t, script{c.verb: {c.answer}}, "8BITMIME", "DSN")
+		for _, more := range []string{"8BITMIME", "PIPELINING"} {
+			k := newSink(t, script{c.verb: {c.answer}}, more, "DSN")
 			res := open(t, "smtp://"+k.addr(), Options{}).Send(t.Context(), testMail("a@b.example"))
 			if got := outcome(res); got != c.want {
-				t.Errorf("got %s, want %s (%s)", got, c.want, res.Reply)
+				t.Errorf("%s to %s: got %s, want %s (%s)", c.answer, c.verb, got, c.want, res.Reply)
+			}
+			if got := len(k.taken()); c.want != sent && c.verb != "." && got > 0 {
+				t.Errorf("%s to %s: %d mails taken", c.answer, c.verb, got)
 			}
 			if res.Reply == "" || res.Reply != oneLine(res.Reply) {
 				t.Errorf("reply %q is not one clean line", res.Reply)
@@ -120,7 +123,7 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("reply %q lacks the relay's words %q", res.Reply, line)
 				}
 			}
-		})
+		}
 	}
 }
 
@@ -156,6 +159,8 @@ func TestWire(t *testing.T) {
 		{"bare", nil, "EHLO desk.example|MAIL FROM:<support+b@desk.example>|RCPT TO:<a@b.example>|DATA"},
 		{"all", []string{"8BITMIME", "SIZE 1000", "DSN", "SMTPUTF8"}, "EHLO desk.example|" +
 			"MAIL FROM:<support+b@desk.example> BODY=8BITMIME SIZE=90 RET=HDRS|RCPT TO:<a@b.example> NOTIFY=FAILURE|DATA"},
+		{"pipelining", []string{"PIPELINING", "DSN"}, "EHLO desk.example|" +
+			"MAIL FROM:<support+b@desk.example> RET=HDRS|RCPT TO:<a@b.example> NOTIFY=FAILURE|DATA"},
 		{"lower case", []string{"8bitmime", "size", "dsn"}, "EHLO desk.example|" +
 			"MAIL FROM:<support+b@desk.example> BODY=8BITMIME SIZE=90 RET=HDRS|RCPT TO:<a@b.example> NOTIFY=FAILURE|DATA"},
 	} {

@@ -1,9 +1,11 @@
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/emersion/go-smtp"
 
@@ -35,12 +37,14 @@ func (s *session) transact(ctx context.Context, m *Mail, t *Timeouts) (string, *
 	s.mails++
 	c := s.client
 	c.CommandTimeout = t.Command
+	if s.pipes {
+		s.wire.together(s.rcptLine(m), "DATA\r\n")
+	}
 	err := c.Mail(m.From, &smtp.MailOptions{Size: m.size(), UTF8: m.needsUTF8(), Return: smtp.DSNReturnHeaders})
 	if err != nil {
 		return "", &failure{mailing, err}
 	}
-	err = c.Rcpt(m.To, &smtp.RcptOptions{Notify: []smtp.DSNNotify{smtp.DSNNotifyFailure}})
-	if err != nil {
+	if err := s.rcpt(m); err != nil {
 		return "", &failure{rcpting, err}
 	}
 	c.CommandTimeout = t.Data
@@ -48,14 +52,15 @@ func (s *session) transact(ctx context.Context, m *Mail, t *Timeouts) (string, *
 	if err != nil {
 		return "", &failure{datas, err}
 	}
-	for _, b := range [][]byte{m.Header, []byte("\r\n"), m.Body} {
-		if _, err := w.Write(b); err != nil {
-			// The connection is closed without the dot: half a mail is no mail.
-			return "", &failure{body, err}
-		}
+	if err := s.write(m, w); err != nil {
+		// The connection is closed without the dot: half a mail is no mail.
+		return "", &failure{body, err}
 	}
 	store.Point("before", "final dot")
 	r, err := w.CloseWithResponse()
+	if err != nil && s.wire.cut {
+		return "", &failure{body, err}
+	}
 	if err != nil {
 		return "", &failure{dot, err}
 	}
@@ -63,20 +68,91 @@ func (s *session) transact(ctx context.Context, m *Mail, t *Timeouts) (string, *
 	return "250 " + r.StatusText, nil
 }
 
+func (s *session) rcpt(m *Mail) error {
+	return s.client.Rcpt(m.To, &smtp.RcptOptions{Notify: []smtp.DSNNotify{smtp.DSNNotifyFailure}})
+}
+
+// rcptLine is what rcpt makes go-smtp write.
+func (s *session) rcptLine(m *Mail) string {
+	if s.dsn {
+		return "RCPT TO:<" + m.To + "> NOTIFY=FAILURE\r\n"
+	}
+	return "RCPT TO:<" + m.To + ">\r\n"
+}
+
+// wholeMail is the largest mail that goes out in one write, in bytes.
+const wholeMail = 64 << 10
+
+// write sends a mail but for its end. Most are handed to the wire at once: it
+// puts them before the CRLF and dot that closing an empty w writes.
+func (s *session) write(m *Mail, w io.Writer) error {
+	if m.size() <= wholeMail {
+		b := appendStuffed(s.out[:0], m.Header)
+		b = appendStuffed(append(b, "\r\n"...), m.Body)
+		s.out, s.wire.lead = b, bytes.TrimSuffix(b, []byte("\r\n"))
+		return nil
+	}
+	for _, b := range [][]byte{m.Header, []byte("\r\n"), m.Body} {
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendStuffed appends whole lines and doubles the dots that they begin with
+// (RFC 5321 §4.5.2).
+func appendStuffed(b, lines []byte) []byte {
+	if len(lines) > 0 && lines[0] == '.' {
+		b = append(b, '.')
+	}
+	for {
+		i := bytes.Index(lines, []byte("\n."))
+		if i < 0 {
+			return append(b, lines...)
+		}
+		b = append(append(b, lines[:i+2]...), '.')
+		lines = lines[i+2:]
+	}
+}
+
 // settled makes the session ready for the next mail after a failure, or says
 // that it can't be.
-func (s *session) settled(ctx context.Context, f *failure, hostname string) bool {
-	var e *smtp.SMTPError
-	if !errors.As(f.err, &e) || e.Code == 421 || e.Code < 400 || e.Code > 599 {
+func (s *session) settled(ctx context.Context, m *Mail, f *failure, hostname string) bool {
+	defer context.AfterFunc(ctx, s.close)()
+	if !spared(f.err) || !s.drained(m, f.step) {
 		return false
 	}
 	if f.step != rcpting && f.step != datas {
 		return f.step == dot || f.step == mailing
 	}
-	defer context.AfterFunc(ctx, s.close)()
 	// go-smtp's Reset wants to greet anew; do it here, where it can't be taken
 	// for a refusal of the next mail.
 	return s.client.Reset() == nil && s.client.Hello(hostname) == nil
+}
+
+// spared says that an error is a refusal after which the relay goes on.
+func spared(err error) bool {
+	var e *smtp.SMTPError
+	return errors.As(err, &e) && e.Code != 421 && e.Code >= 400 && e.Code <= 599
+}
+
+// drained reads the replies to what went out together with the command that
+// was refused. It says whether the relay refused that, too: one that waits
+// for a mail is given none, nor a dot that it might take for one (RFC 2920
+// §3.1 would send it).
+func (s *session) drained(m *Mail, refused step) bool {
+	if refused == mailing && s.wire.sent > 0 {
+		if err := s.rcpt(m); err != nil && !spared(err) {
+			return false
+		}
+	}
+	if s.wire.sent > 0 {
+		if _, err := s.client.Data(); err == nil || !spared(err) {
+			return false
+		}
+	}
+	return true
 }
 
 // judge is the table from a failed step and the relay's answer to what it means

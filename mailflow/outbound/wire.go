@@ -16,7 +16,7 @@ const (
 
 var errLongReply = errors.New("the relay's reply is too long (a line above 1900 octets, or 64 KiB in all)")
 
-// wire is the connection below go-smtp's client, above TLS. It mends four
+// wire is the connection below go-smtp's client, above TLS. It mends some
 // things of what is above it:
 //
 //   - go-smtp sets an absolute deadline before each command and clears it
@@ -31,6 +31,13 @@ var errLongReply = errors.New("the relay's reply is too long (a line above 1900 
 //     the dot would be sent again for days. So a blank is put behind it.
 //   - go-smtp compares EHLO keywords as written, but they are case-insensitive
 //     (RFC 5321 §2.4). So they are folded.
+//   - net/textproto looks at each octet of a mail, three times, and writes it
+//     in pieces of 4 KiB. So it is given nothing: the mail, with its dots
+//     doubled, goes out before the end that textproto writes (lead).
+//   - go-smtp waits for each reply before its next command. Where the relay
+//     offers PIPELINING (RFC 2920) the commands that will follow go out with
+//     the first (together); each is dropped when go-smtp comes to it.
+//   - It clears the deadline after each reply, which the next one sets anyway.
 type wire struct {
 	net.Conn
 	block time.Duration // for one write
@@ -40,6 +47,25 @@ type wire struct {
 	got   int    // bytes of the reply that is being read
 	ehlo  bool   // that reply lists extensions
 	err   error  // the first of a Read
+
+	lead  []byte   // goes out before the next Write
+	ahead []string // commands that go-smtp has yet to write
+	sent  int      // how many of them went out
+	cut   bool     // a Write failed
+}
+
+var errAhead = errors.New("another command than the one that was sent ahead")
+
+// together has commands go out with the next Write; go-smtp is to write them
+// in that order.
+func (w *wire) together(commands ...string) { w.ahead, w.sent = commands, 0 }
+
+// SetDeadline bounds the next reply; writes have their own limit.
+func (w *wire) SetDeadline(t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
+	return w.SetReadDeadline(t)
 }
 
 func (w *wire) Write(b []byte) (int, error) {
@@ -47,10 +73,33 @@ func (w *wire) Write(b []byte) (int, error) {
 		return 0, w.err
 	}
 	w.got, w.ehlo = 0, bytes.HasPrefix(b, []byte("EHLO "))
-	if err := w.SetWriteDeadline(time.Now().Add(w.block)); err != nil {
+	out := b
+	switch {
+	case w.sent > 0:
+		if w.ahead[0] != string(b) {
+			w.err = errAhead
+			return 0, w.err
+		}
+		w.ahead, w.sent = w.ahead[1:], w.sent-1
+		return len(b), nil
+	case len(w.ahead) > 0:
+		out = append([]byte(nil), b...)
+		for _, c := range w.ahead {
+			out = append(out, c...)
+		}
+		w.sent = len(w.ahead)
+	case len(w.lead) > 0:
+		out, w.lead = append(w.lead, b...), nil
+	}
+	err := w.SetWriteDeadline(time.Now().Add(w.block))
+	if err == nil {
+		_, err = w.Conn.Write(out)
+	}
+	if err != nil {
+		w.cut = true
 		return 0, err
 	}
-	return w.Conn.Write(b)
+	return len(b), nil
 }
 
 func (w *wire) Read(b []byte) (int, error) {

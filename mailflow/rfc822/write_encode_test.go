@@ -79,6 +79,9 @@ func TestClean(t *testing.T) {
 	check("a\tb\r\nc", "a b c")
 	check("a\u2028b\u2029c", "a b c")
 	check("\u061ca\u202eb\u202ac\u2066d\u2069", "abcd")
+	check("a\u2066b", "ab")
+	check("a\u061cb", "ab")
+	check("a\u202eb", "ab")
 	check("a\x00b\x7fc\u0085d", "abcd")
 	check("a\xffb\ufffdc", "ab\ufffdc")
 }
