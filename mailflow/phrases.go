@@ -61,31 +61,34 @@ func (p *phrases) in(text string) []string {
 
 // lowerWords is text in lower case, its words between single blanks.
 func lowerWords(text string) string {
-	var out strings.Builder
-	out.Grow(len(text))
-	word := true // a blank is due before the next character
+	out := make([]byte, 0, len(text)+1)
 	for i := 0; i < len(text); {
-		r, n := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, n = utf8.DecodeRuneInString(text[i:])
-		}
-		i += n
-		if unicode.IsSpace(r) {
-			word = true
+		if c := lowerASCII[text[i]]; c > ' ' {
+			out = append(out, c)
+			i++
 			continue
 		}
-		if word && out.Len() > 0 {
-			out.WriteByte(' ')
-		}
-		word = false
-		switch {
-		case 'A' <= r && r <= 'Z':
-			out.WriteByte(byte(r) + 'a' - 'A')
-		case r < utf8.RuneSelf:
-			out.WriteByte(byte(r))
-		default:
-			out.WriteRune(unicode.ToLower(r))
+		r, n := utf8.DecodeRuneInString(text[i:])
+		i += n
+		if !unicode.IsSpace(r) {
+			out = utf8.AppendRune(out, unicode.ToLower(r))
+		} else if len(out) > 0 && out[len(out)-1] != ' ' {
+			out = append(out, ' ')
 		}
 	}
-	return out.String()
+	if n := len(out); n > 0 && out[n-1] == ' ' {
+		out = out[:n-1]
+	}
+	return string(out)
 }
+
+// lowerASCII holds the lower case of what prints in ASCII, else 0.
+var lowerASCII = func() (low [256]byte) {
+	for c := byte('!'); c <= '~'; c++ {
+		low[c] = c
+		if 'A' <= c && c <= 'Z' {
+			low[c] = c + 'a' - 'A'
+		}
+	}
+	return low
+}()

@@ -95,14 +95,15 @@ func trimRight(s, cutset string) string {
 func cutWord(s string) (word, rest string) {
 	from := -1
 	for i := 0; i < len(s); {
-		r, n := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
+		space, n := isBlank(s[i]), 1
+		if s[i] >= utf8.RuneSelf {
+			var r rune
 			r, n = utf8.DecodeRuneInString(s[i:])
+			space = unicode.IsSpace(r)
 		}
-		switch space := unicode.IsSpace(r); {
-		case !space && from < 0:
+		if !space && from < 0 {
 			from = i
-		case space && from >= 0:
+		} else if space && from >= 0 {
 			return s[from:i], s[i+n:]
 		}
 		i += n
@@ -112,3 +113,6 @@ func cutWord(s string) (word, rest string) {
 	}
 	return s[from:], ""
 }
+
+// isBlank reports ASCII's white space.
+func isBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }

@@ -68,12 +68,11 @@ func splitReply(text string) []replyLine {
 
 // plainBlanks makes blanks of no-break spaces and drops what has no width.
 func plainBlanks(s string) string {
-	for i := range len(s) {
-		if c := s[i]; c == 0xc2 || c == 0xe2 || c == 0xef { // all of them begin so
-			return blanks.Replace(s)
-		}
+	// All of them begin with one of three bytes.
+	if strings.IndexByte(s, 0xc2) < 0 && strings.IndexByte(s, 0xe2) < 0 && strings.IndexByte(s, 0xef) < 0 {
+		return s
 	}
-	return s
+	return blanks.Replace(s)
 }
 
 var blanks = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\ufeff", "", "\u200b", "", "\u200e", "", "\u200f", "")

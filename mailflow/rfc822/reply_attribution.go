@@ -1,6 +1,7 @@
 package rfc822
 
 import (
+	"bytes"
 	"regexp"
 	"strconv"
 	"strings"
@@ -90,10 +91,11 @@ func isQuoteVerb(word string) bool {
 	if len(word) > 40 || !quoteVerbs.may(word) {
 		return false
 	}
-	w := strings.ToLower(strings.TrimFunc(word, isOuter))
-	w = strings.TrimSuffix(w, "(a")
-	w = strings.TrimSuffix(w, "(а") // Cyrillic
-	return quoteVerbs.set[w]
+	var low [64]byte
+	w := appendLower(low[:0], strings.TrimFunc(word, isOuter))
+	w = bytes.TrimSuffix(w, []byte("(a"))
+	w = bytes.TrimSuffix(w, []byte("(а")) // Cyrillic
+	return quoteVerbs.set[string(w)]
 }
 
 func isOuter(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }

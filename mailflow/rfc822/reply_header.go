@@ -50,8 +50,9 @@ func headerLabel(line string) (kind int, value string) {
 	if at <= 0 {
 		return 0, ""
 	}
-	name := strings.ToLower(strings.Trim(line[:at], "*_> \t"))
-	return headerLabels[name], strings.Trim(line[at+width:], "* \t")
+	var low [64]byte
+	name := appendLower(low[:0], strings.Trim(line[:at], "*_> \t"))
+	return headerLabels[string(name)], strings.Trim(line[at+width:], "* \t")
 }
 
 // maxHeaderBlock is how many lines of a header block are looked at.
@@ -116,34 +117,26 @@ func isHeaderBlock(kinds int, address, dated bool) bool {
 
 // originalMarks and forwardMarks stand between dashes above a quoted or a
 // forwarded mail.
-var originalMarks = strings.Split(`original message|original email|original appointment|message d'origine|message d’origine|message original|
+var originalMarks = newPrefixes(splitPhrases(`original message|original email|original appointment|message d'origine|message d’origine|message original|
 	message initial|courriel original|messaggio originale|ursprüngliche nachricht|originalnachricht|original-nachricht|
 	ursprungligt meddelande|originalmeddelande|oprindelig meddelelse|oprindelig besked|opprinnelig melding|
 	oorspronkelijk bericht|origineel bericht|mensagem original|mensaje original|wiadomość oryginalna|oryginalna wiadomość|
 	původní zpráva|pôvodná správa|исходное сообщение|оригинальное сообщение|первоначальное сообщение|пересылаемое сообщение|
 	alkuperäinen viesti|原始邮件|原始郵件|邮件原件|元のメッセージ|원본 메시지|원본 메일|eredeti üzenet|orijinal mesaj|özgün ileti|
-	mesaj original|izvorna poruka|reply message|reply above|replied message`, "|")
+	mesaj original|izvorna poruka|reply message|reply above|replied message`))
 
-var forwardMarks = strings.Split(`forwarded message|forwarded mail|forwarded email|forwarded by|message transféré|message transmis|courriel transféré|
+var forwardMarks = newPrefixes(splitPhrases(`forwarded message|forwarded mail|forwarded email|forwarded by|message transféré|message transmis|courriel transféré|
 	weitergeleitete nachricht|weitergeleitete mail|messaggio inoltrato|doorgestuurd bericht|mensaje reenviado|mensagem encaminhada|mensagem reencaminhada|
 	przekazana wiadomość|wiadomość przekazana|vidarebefordrat meddelande|vidarebefordrat mail|videresendt meddelelse|videresendt besked|videresendt melding|
 	пересланное сообщение|пересланное письмо|переслане повідомлення|přeposlaná zpráva|preposlaná správa|edelleenlähetetty viesti|välitetty viesti|
-	továbbított üzenet|iletilen mesaj|yönlendirilmiş mesaj|mesaj redirecționat|προωθημένο μήνυμα|转发的邮件|转发邮件|轉寄的郵件|転送されたメッセージ|転送メッセージ|전달된 메시지`, "|")
+	továbbított üzenet|iletilen mesaj|yönlendirilmiş mesaj|mesaj redirecționat|προωθημένο μήνυμα|转发的邮件|转发邮件|轉寄的郵件|転送されたメッセージ|転送メッセージ|전달된 메시지`))
 
 // forwardLines are such marks without dashes (Apple Mail), ending in a colon.
-var forwardLines = strings.Split(`begin forwarded message|début du message réexpédié|début du message transféré|anfang der weitergeleiteten nachricht|
+var forwardLines = newPrefixes(splitPhrases(`begin forwarded message|début du message réexpédié|début du message transféré|anfang der weitergeleiteten nachricht|
 	anfang der weitergeleiteten e-mail|inizio messaggio inoltrato|inizio del messaggio inoltrato|begin doorgestuurd bericht|
 	inicio del mensaje reenviado|início da mensagem encaminhada|início da mensagem reencaminhada|początek przekazywanej wiadomości|
 	rozpoczęcie przekazanej wiadomości|vidarebefordrat brev|start på videresendt besked|videresendt melding|
-	начало переадресованного сообщения|začátek přeposílané zprávy|välitetty viesti alkaa|下面是被转发的邮件|以下は転送されたメッセージです`, "|")
-
-func init() {
-	for _, list := range [][]string{originalMarks, forwardMarks, forwardLines} {
-		for i := range list {
-			list[i] = strings.TrimSpace(list[i])
-		}
-	}
-}
+	начало переадресованного сообщения|začátek přeposílané zprávy|välitetty viesti alkaa|下面是被转发的邮件|以下は転送されたメッセージです`))
 
 // quoteMarker tells whether a line marks the beginning of a quoted mail
 // ("-----Original Message-----") or of a forwarded one.
@@ -156,23 +149,16 @@ func quoteMarker(line string) (original, forward bool) {
 	if !framed && !colon {
 		return false, false
 	}
-	inner := strings.ToLower(strings.Trim(line, "-_=*~—– >:：\t"))
-	switch {
-	case inner == "" || len(inner) > 120:
+	inner := strings.Trim(line, "-_=*~—– >:：\t")
+	if framed {
+		original, forward = originalMarks.of(inner) != "", forwardMarks.of(inner) != ""
+	} else {
+		forward = forwardLines.of(inner) != ""
+	}
+	if (original || forward) && len(strings.ToLower(inner)) > 120 {
 		return false, false
-	case framed:
-		return hasMark(originalMarks, inner), hasMark(forwardMarks, inner)
 	}
-	return false, hasMark(forwardLines, inner)
-}
-
-func hasMark(marks []string, inner string) bool {
-	for _, m := range marks {
-		if strings.HasPrefix(inner, m) {
-			return true
-		}
-	}
-	return false
+	return original, forward
 }
 
 // isRule tells whether a line is nothing but a drawn line.

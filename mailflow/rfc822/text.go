@@ -35,7 +35,7 @@ func (t *texter) text(root *entity) string {
 	for _, b := range t.blocks(root) {
 		if b.html != nil && !plain {
 			texts = append(texts, htmlToText(t.page(b.html)))
-		} else if !isBlank(b.text) {
+		} else if !noText(b.text) {
 			plain = true
 			texts = append(texts, b.text)
 		}
@@ -84,7 +84,7 @@ func (t *texter) kids(e *entity) []block {
 
 func hasPlain(blocks []block) bool {
 	for _, b := range blocks {
-		if b.html == nil && !isBlank(b.text) {
+		if b.html == nil && !noText(b.text) {
 			return true
 		}
 	}
@@ -100,7 +100,7 @@ func hasHTML(blocks []block) bool {
 	return false
 }
 
-func isBlank(s string) bool {
+func noText(s string) bool {
 	return strings.TrimSpace(s) == ""
 }
 
