@@ -85,6 +85,7 @@ type service struct {
 	addr    map[string]string // of the listeners of the process that runs
 	process *os.Process
 	begun   time.Time // of that process
+	down    bool      // not to be started again for now
 	starts  int
 	deaths  []death
 	slowest time.Duration // from a start to its listeners
@@ -114,6 +115,8 @@ func (s *service) serve() {
 	go func() {
 		defer close(s.gone)
 		for {
+			for s.isDown() && rest(5*time.Millisecond, s.quit) {
+			}
 			if err := s.once(); err != nil {
 				s.t.Errorf("start the gateway: %v", err)
 				return
@@ -130,6 +133,19 @@ func (s *service) serve() {
 			}
 		}
 	}()
+}
+
+// stayDown says whether the gateway, once it ends, is left alone.
+func (s *service) stayDown(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+func (s *service) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.down
 }
 
 // once runs the gateway until it ends.
