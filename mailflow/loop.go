@@ -51,6 +51,9 @@ func (d *decision) loops(t thread, w writer) error {
 	if err := d.beQuiet(id, d.quiet); err != nil || count > loopMails {
 		return err
 	}
+	d.tx.AfterCommit(func() {
+		d.f.Log.Warn("held", "all", true, KeyTicket, t.ticket.Number, "to", t.owner.Address, "reason", loopReason)
+	})
 	on, err := d.tx.LockTicket(id)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -208,7 +209,13 @@ func (d *decision) add(o store.Outbox) error {
 		o.Due = d.tx.Now()
 	}
 	d.queued, o.Cause = true, cmp.Or(o.Cause, d.d.ID)
-	_, err := d.tx.AddOutbox(o)
+	id, err := d.tx.AddOutbox(o)
+	if err == nil && o.State == store.HeldOut {
+		d.tx.AfterCommit(func() {
+			d.f.Log.Warn("held", KeyOutbox, id, "reason", o.Reply, "do", fmt.Sprintf("guichet outbox release %d", id))
+			d.f.Count.HeldOut.Add(1)
+		})
+	}
 	return err
 }
 
