@@ -155,7 +155,11 @@ func (c *checkpointer) shrink() error {
 	}
 	c.db.lite.writer.gate.Lock()
 	defer c.db.lite.writer.gate.Unlock()
-	_, _, err = c.run(ctx, "RESTART")
+	mode := "RESTART"
+	if limit < walLimit {
+		mode = "TRUNCATE" // gives the space back
+	}
+	_, _, err = c.run(ctx, mode)
 	return err
 }
 
