@@ -64,9 +64,13 @@ type Receiver struct {
 }
 
 // Ready says whether a mail may be sent now: [Refusal] 451 beyond
-// Limits.MaxUnprocessed, 452 below Limits.MinFree. What is asked of the disk
-// and the store is at most a second old.
+// Limits.MaxUnprocessed, 452 below Limits.MinFree. What is asked of the store
+// is at most a second old; the disk is asked each time, since within a second
+// mails could take all that is kept free.
 func (r *Receiver) Ready(int64) error {
+	if r.Dir != "" && lowOnSpace(r.Dir, r.Settings.Load().Limits.MinFree) {
+		return refusedFull
+	}
 	p := &r.pressure
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,9 +92,6 @@ type pressure struct {
 
 func (r *Receiver) look() *Refusal {
 	limits := r.Settings.Load().Limits
-	if r.Dir != "" && lowOnSpace(r.Dir, limits.MinFree) {
-		return refusedFull
-	}
 	var n int
 	err := r.DB.View(context.Background(), func(tx *store.Tx) (err error) {
 		n, err = tx.Unprocessed(limits.MaxUnprocessed + 1)
