@@ -12,8 +12,8 @@ import (
 // both bound what is in memory. A row is at most what the limit of a mail
 // lets its longest text be.
 const (
-	copyRows  = 2000
-	copyBytes = 1 << 20
+	copyRows  = 10_000
+	copyBytes = 4 << 20
 )
 
 // copyTable copies what the destination lacks of a table. Rows come in the
