@@ -13,7 +13,6 @@ import (
 
 	gosmtp "github.com/emersion/go-smtp"
 
-	"guichet/mailflow/ticket"
 	"guichet/store"
 	"guichet/store/storetest"
 )
@@ -178,17 +177,4 @@ func (s *story) accept(db *store.DB, id string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-}
-
-// tokenOf is the reply address of a party in a seed.
-func tokenOf(t *testing.T, ticketID, party int64) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "key")
-	write(t, file, seedKey)
-	keys, err := readKeys(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ring ticket.Keyring = keys
-	return "support+" + ring.Reply(ticketID, int(party)) + "@desk.example"
 }
