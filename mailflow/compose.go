@@ -47,6 +47,8 @@ type draft struct {
 	org     string // of the message's writer
 	other   store.Outbox
 	agent   *Agent // the reader, if one
+
+	hasNotes, hasParts, hasHistory bool // that the mail needs
 }
 
 // Compose is stage 9: it makes the finished mail of a leased row, or reads
@@ -59,7 +61,14 @@ func (f *Flow) Compose(ctx context.Context, o *store.Outbox) error {
 		}
 	}
 	dr := &draft{row: *o, args: argsOf(*o)}
-	if err := f.DB.ViewTogether(ctx, func(tx *store.Tx) error { return f.gather(tx, dr) }); err != nil {
+	// An update, though it only reads: it shares its snapshot with others, and
+	// the writer has the pages in memory that a reader of SQLite must fetch
+	// anew after each commit.
+	err := f.DB.Update(ctx, "gather", func(tx *store.Tx) error { return f.gather(tx, dr) })
+	if err == nil && dr.more() {
+		err = f.DB.View(ctx, func(tx *store.Tx) error { return f.gatherMore(tx, dr) })
+	}
+	if err != nil {
 		return f.uncomposed(ctx, dr, err)
 	}
 	out, rendered, err := f.write(ctx, dr)
@@ -158,33 +167,36 @@ func (f *Flow) gatherTicket(tx *store.Tx, dr *draft) (err error) {
 		return err
 	}
 	dr.ticket, dr.message, dr.opener, dr.first, dr.last = s.Ticket, s.Message, s.Opener, s.First, s.Last
-	if s.HasNotes && !dr.toAgent() {
-		if dr.notes, err = tx.Notes(id); err != nil {
+	dr.hasNotes = s.HasNotes && !dr.toAgent()
+	dr.hasParts = s.HasParts && carriesFiles(dr.row.Kind)
+	dr.hasHistory = s.HasHistory
+	if s.Message.ID == 0 || dr.agent == nil {
+		return nil // only agents are told of the organisation
+	}
+	org, err := tx.OrganisationOf(s.Message.Address)
+	if org != nil {
+		dr.org = org.Name
+	}
+	return err
+}
+
+// more says that there is more to read, which may be long.
+func (dr *draft) more() bool { return dr.hasNotes || dr.hasParts || dr.hasHistory }
+
+func (f *Flow) gatherMore(tx *store.Tx, dr *draft) (err error) {
+	m := dr.message
+	if dr.hasNotes {
+		if dr.notes, err = tx.Notes(dr.row.TicketID); err != nil {
 			return err
 		}
 	}
-	return f.gatherMessage(tx, dr, s)
-}
-
-// gatherMessage reads what belongs to the message, where there is anything.
-func (f *Flow) gatherMessage(tx *store.Tx, dr *draft, s store.Story) (err error) {
-	m := dr.message
-	if s.HasParts && carriesFiles(dr.row.Kind) {
+	if dr.hasParts {
 		if dr.parts, err = tx.Parts(m.ID); err != nil {
 			return err
 		}
 	}
-	if s.HasHistory {
-		if dr.history, err = tx.PublicMessages(m.TicketID, dr.party.Since, m.ID, historyMax); err != nil {
-			return err
-		}
-	}
-	if m.ID == 0 || dr.agent == nil {
-		return nil // only agents are told of the organisation
-	}
-	org, err := tx.OrganisationOf(m.Address)
-	if org != nil {
-		dr.org = org.Name
+	if dr.hasHistory {
+		dr.history, err = tx.PublicMessages(m.TicketID, dr.party.Since, m.ID, historyMax)
 	}
 	return err
 }

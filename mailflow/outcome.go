@@ -92,7 +92,8 @@ func (f *Flow) Settle(ctx context.Context, rows []store.Outbox) error {
 }
 
 func (d *decision) afterTry(tried store.Outbox) error {
-	if tried.State != store.FailedOut && (tried.State != store.Sent || tried.Kind != ticket.AutoCloseWarning && !isFirstAnswer(tried.Kind)) {
+	first := isFirstAnswer(tried.Kind) && (tried.Args == "" || argsOf(tried).First)
+	if tried.State != store.FailedOut && (tried.State != store.Sent || tried.Kind != ticket.AutoCloseWarning && !first) {
 		return nil
 	}
 	o, err := d.tx.OutboxByID(tried.ID)

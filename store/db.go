@@ -75,7 +75,6 @@ type DB struct {
 
 	directory atomic.Pointer[directory]
 	recent    recentMails
-	together  together
 
 	closeOnce sync.Once
 	closed    atomic.Bool

@@ -140,9 +140,10 @@ func (q *queue) Prepare(ctx context.Context, it outbound.Item) (outbound.Mail, e
 func (q *queue) Record(ctx context.Context, outcomes []outbound.Outcome) error {
 	rows := make([]store.Outbox, len(outcomes))
 	for i, out := range outcomes {
+		o := q.row(out.Item.ID)
 		q.forget(out.Item)
 		rows[i] = store.Outbox{ID: out.Item.ID, Fence: out.Item.Fence, Recipient: out.Item.Recipient, Kind: out.Item.Kind,
-			Tries: out.Tries, Reply: out.Reply, Due: out.Next}
+			Tries: out.Tries, Reply: out.Reply, Due: out.Next, Args: o.Args}
 		switch out.State {
 		case outbound.Sent:
 			rows[i].State = store.Sent

@@ -19,3 +19,7 @@ ALTER TABLE outbox DROP COLUMN body_id;
 -- Only one kind of mail is ever looked for before it leaves.
 DROP INDEX outbox_recipient;
 CREATE INDEX outbox_later ON outbox (recipient) WHERE state = 'queued' AND kind = 'also-received';
+
+-- Nothing asks for these.
+DROP INDEX party_address;
+DROP INDEX ticket_desk;
