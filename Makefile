@@ -42,9 +42,9 @@ machine:
 servers:
 	@.ci/servers
 
-## test     all tests, on SQLite and PostgreSQL
+## test     all tests but the fault tests, on SQLite and PostgreSQL
 test: machine servers
-	$(GO) test -tags "$(TAGS)" -timeout 10m $(PKG)
+	$(GO) test -tags "$(TAGS)" -skip '^TestFault' -timeout 10m $(PKG)
 
 ## lint     gofmt, go vet, staticcheck
 lint: machine
@@ -52,10 +52,12 @@ lint: machine
 	if [ -n "$$unformatted" ]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet -tags "$(TAGS)" $(PKG)
 	$(GO) run $(STATICCHECK) -tags "$(TAGS)" $(PKG)
+	$(GO) vet -tags "$(TAGS) crash" $(PKG)
+	$(GO) run $(STATICCHECK) -tags "$(TAGS) crash" $(PKG)
 
 ## race     all tests under the race detector
 race: machine servers
-	$(GO) test -race -short -tags "$(TAGS)" -timeout 15m $(PKG)
+	$(GO) test -race -short -tags "$(TAGS)" -skip '^TestFault' -timeout 15m $(PKG)
 
 ## fuzz     each fuzz target for FUZZTIME (5s); FUZZ=PATTERN for some
 fuzz: machine
@@ -77,10 +79,13 @@ bench-go: machine servers
 	@.ci/some 'func Benchmark' benchmarks
 	$(GO) test -tags "$(TAGS)" -run '^$$' -bench . -benchmem -timeout 45m $$(.ci/some --packages 'func Benchmark')
 
-## fault    the tests that take servers, disks and connections away
+## fault    the tests that take processes, servers, disks and connections away; a line of figures each
 fault: machine servers
-	@.ci/some 'func TestFault' 'fault tests'
-	$(GO) test -tags "$(TAGS)" -count=1 -run '^TestFault' -timeout 15m $$(.ci/some --packages 'func TestFault')
+	@TAGS="$(TAGS) crash" .ci/fault 15m
+
+## fault-long  the same with many more rounds, for two hours
+fault-long: machine servers
+	@TAGS="$(TAGS) crash" GUICHET_FAULT=long .ci/fault 120m
 
 ## e2e      the stories of testdata/, played by the real binary
 e2e: build servers

@@ -45,6 +45,7 @@ type load struct {
 
 	mu       sync.Mutex
 	letters  []*letter // those that were acknowledged
+	due      int       // mails, for them
 	refused  map[int]int
 	cut      int     // connections that ended without an answer
 	acks     []*sent // acknowledgments that their readers may answer
@@ -78,11 +79,12 @@ func startLoad(t testing.TB, senders int, pause time.Duration, seed uint64, sink
 func (l *load) notice(m *sent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.seen[m.mail.MessageID] || len(m.mail.ReplyTo) == 0 {
+	if l.seen[m.mail.MessageID] {
 		return
 	}
 	l.seen[m.mail.MessageID] = true
 	switch {
+	case len(m.mail.ReplyTo) == 0:
 	case m.kind() == "acknowledgment":
 		l.acks = append(l.acks, m)
 	case m.kind() == "notification" && m.to == "agent@desk.example":
@@ -100,8 +102,9 @@ func (l *load) finish() {
 func (l *load) send(no int, rnd *rand.Rand) {
 	var c *caller
 	for rest(time.Duration(rnd.Int64N(int64(2*l.pause)+1)), l.over) {
-		m := l.write(rnd)
-		c = l.deliver(no, c, m)
+		if m := l.write(rnd); m != nil {
+			c = l.deliver(no, c, m)
+		}
 	}
 	if c != nil {
 		c.Close()
@@ -131,6 +134,7 @@ func (l *load) deliver(no int, c *caller, m *letter) *caller {
 			m.acked = time.Now()
 			l.mu.Lock()
 			l.letters = append(l.letters, m)
+			l.due += mailsFor[m.kind]
 			l.mu.Unlock()
 			return c
 		}
@@ -195,11 +199,22 @@ func (c *caller) send(from, to string, raw []byte) error {
 	return w.Close()
 }
 
+// backlog is how many mails may be due and not yet at the relay before the
+// senders hold back: what is to be seen is faults, not overload.
+const backlog = 300
+
+// mailsFor is how many mails are due for a letter: see oracle.sent.
+var mailsFor = map[string]int{asTicket: 3, asAnswer: 2, asReply: 1}
+
 // write makes the next letter: an answer where somebody waits for one, or a
-// new writer's mail; one in twenty with a large file.
+// new writer's mail; one in twenty with a large file. It makes none while the
+// backlog is great.
 func (l *load) write(rnd *rand.Rand) *letter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.due-len(l.seen) > backlog {
+		return nil
+	}
 	l.next++
 	id := fmt.Sprintf("%s-%d", l.name, l.next)
 	switch n := rnd.IntN(20); {

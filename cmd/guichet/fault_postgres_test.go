@@ -181,7 +181,7 @@ func TestFaultTwoOnPostgres(t *testing.T) {
 	b.serve()
 	b.ready()
 	gateways := []*service{a, b}
-	l := startLoad(t, 8, 40*time.Millisecond, seed, a.sink, func(sender int) string {
+	l := startLoad(t, 8, 150*time.Millisecond, seed, a.sink, func(sender int) string {
 		for i := range gateways {
 			if addr := gateways[(sender+i)%2].address("smtp"); addr != "" {
 				return addr

@@ -102,7 +102,7 @@ type death struct {
 func newService(t testing.TB, database string, replace ...string) *service {
 	s := &service{running: newGateway(t, database, replace...), quit: make(chan struct{}), gone: make(chan struct{})}
 	s.sink.quiet()
-	s.patience = 2 * time.Minute
+	s.patience = 3 * time.Minute
 	return s
 }
 
