@@ -101,7 +101,7 @@ func (r *orderReader) take(line []byte) error {
 		begin, rest = was.line, append(was.text, rest[i+len(orderResumed):]...)
 	}
 	e, err := orderParse(rest)
-	if e == nil || err != nil || !r.keep(e.path) && !r.keep(e.to) {
+	if e == nil || err != nil || e.call == "pread64" || !r.keep(e.path) && !r.keep(e.to) {
 		return err
 	}
 	e.begin, e.end = begin, r.line

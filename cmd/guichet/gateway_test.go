@@ -184,8 +184,24 @@ func (g *running) log() string {
 	return string(b)
 }
 
-// stop ends the gateway as an operator does.
+// unwell is what no gateway may write into its log: a panic, also one that was
+// caught and cost one mail alone, and what the race detector or the runtime
+// report.
+var unwell = regexp.MustCompile(`(?i)panic|data race|fatal error:|the program failed`)
+
+// wasWell fails the test if the log says that the gateway was unwell.
+func (g *running) wasWell() {
+	g.t.Helper()
+	log := g.log()
+	if at := unwell.FindStringIndex(log); at != nil {
+		g.t.Errorf("the gateway was not well:\n%.8000s", log[at[0]:])
+	}
+}
+
+// stop ends the gateway as an operator does. It also looks at how one was that
+// had ended before.
 func (g *running) stop() {
+	defer g.wasWell()
 	if g.cmd.ProcessState != nil || g.cmd.Process == nil {
 		return
 	}
