@@ -129,7 +129,7 @@ func TestStrangersComeBack(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.tried(160, 0)
 		w.tried(40, 40)
-		w.strange("honest", 11, func(int) bool { return false })
+		w.strange("honest", 13, func(int) bool { return false })
 		letters := w.sent
 		w.forget()
 		n := 0
