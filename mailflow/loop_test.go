@@ -124,6 +124,12 @@ func TestMachineAnswers(t *testing.T) {
 		if n := w.count(ticket.Notification, "loop"); n != 1 {
 			t.Errorf("the agents heard %d times of the loop", n)
 		}
+		var notes []*letter // of the tickets that the machine's answers began
+		for _, l := range w.sent {
+			if l.row.Kind == ticket.Notification && argsOf(l.row).Event == "loop" {
+				notes = append(notes, l)
+			}
+		}
 		w.forget()
 		w.mail(ada, desk, "Router")
 		w.run()
@@ -131,7 +137,21 @@ func TestMachineAnswers(t *testing.T) {
 		if n := len(w.tickets()); n != loopMails+2 {
 			t.Errorf("%d tickets", n)
 		}
-		w.pass(loopPause)
+		// An agent's act is told all the same; the answer to the machine's No
+		// only once the day is over.
+		for i, want := range []int{0, 1} {
+			w.pass(time.Duration(i) * day)
+			w.act(notes[len(notes)-1], agent, "#resolve\nDone.")
+			w.run()
+			ask := w.take(ticket.ClosureRequest, machine)
+			w.pass(time.Hour)
+			w.answer(ask, machine, "No, it does not work.")
+			w.run()
+			if n := w.count(ticket.Reopened, ""); n != want {
+				t.Errorf("%d mails that it is open again, want %d", n, want)
+			}
+		}
+		w.forget()
 		w.mail(machine, desk, "Subject: Our printers\n\nAnother matter.")
 		w.run()
 		w.take(ticket.Acknowledgment, machine)

@@ -188,7 +188,7 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 			o.State, o.Reply = store.HeldOut, strangersReason
 			d.because("held: %s", strangersReason)
 		}
-		if !n.fromAgent && p.Role != ticket.Agent {
+		if e.Role != ticket.Agent && p.Role != ticket.Agent {
 			if drop, err := d.hush(&o, effect.Mail == ticket.Update && n.message != 0); err != nil || drop {
 				if err != nil {
 					return err

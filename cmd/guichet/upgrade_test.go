@@ -112,7 +112,7 @@ func (g *running) threadsAnswers(seed *storetest.Seed, numbers map[int64]string)
 	s := &story{t: g.t.(*testing.T), g: g, names: map[string]*sent{}, header: map[string]string{}, count: 1000}
 	answered := 0
 	for _, row := range seed.Of("outbox") {
-		header, body := mailOf(seed, row)
+		header, body := sentMail(seed, row)
 		if row["kind"] != "acknowledgment" || row["state"] != "sent" || header == nil || body == nil {
 			continue
 		}
@@ -131,9 +131,9 @@ func (g *running) threadsAnswers(seed *storetest.Seed, numbers map[int64]string)
 	}
 }
 
-// mailOf is the finished mail of an outbox row: from schema 3 on it stands in a
+// sentMail is the finished mail of an outbox row: from schema 3 on it stands in a
 // table of its own.
-func mailOf(seed *storetest.Seed, row map[string]any) (header, body []byte) {
+func sentMail(seed *storetest.Seed, row map[string]any) (header, body []byte) {
 	for _, m := range seed.Of("outbox_mail") {
 		if m["outbox_id"] == row["id"] {
 			row = m
