@@ -47,7 +47,11 @@ type decision struct {
 // decide is stages 4 to 8 of one delivery, in one transaction.
 func (f *Flow) decide(j *job) error {
 	var dec *decision
-	err := f.DB.Update(context.Background(), "decide", func(tx *store.Tx) error {
+	ctx := context.Background()
+	if j.d.Priority == 0 {
+		ctx = store.Urgent(ctx)
+	}
+	err := f.DB.Update(ctx, "decide", func(tx *store.Tx) error {
 		dec = nil
 		if err := tx.LockThread(hashOf(j.in.root())); err != nil {
 			return err

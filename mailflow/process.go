@@ -174,7 +174,7 @@ func (p *pipeline) claim(ctx context.Context) (int, error) {
 		n++
 	}
 	var ds []store.Delivery
-	err := p.f.DB.Update(ctx, "claim", func(tx *store.Tx) (err error) {
+	err := p.f.DB.Update(store.Urgent(ctx), "claim", func(tx *store.Tx) (err error) {
 		for _, id := range p.doubt {
 			if err := tx.ReleaseDelivery(id); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -160,6 +161,9 @@ func (in *Incoming) Abort() { in.raw.Abort() }
 func (in *Incoming) Commit(ctx context.Context) error {
 	rows := in.deliveries()
 	var ids []int64
+	if slices.ContainsFunc(rows, func(d store.Delivery) bool { return d.Priority == 0 }) {
+		ctx = store.Urgent(ctx)
+	}
 	err := in.r.DB.Update(ctx, "accept", func(tx *store.Tx) error {
 		ids = ids[:0]
 		rawID, _, _, err := in.raw.Finish(tx)

@@ -106,7 +106,7 @@ func TestStrangersWait(t *testing.T) {
 		}
 		// After a day the pause is over; those held stay. One failure more, and
 		// it begins again.
-		w.pass(strangersPause)
+		w.pass(day)
 		w.strange("another", 3, func(i int) bool { return i == 2 })
 		w.strange("one more", 1, none)
 		if n := len(w.outbox(store.HeldOut)); n != 9 {

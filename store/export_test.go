@@ -33,7 +33,7 @@ func (db *DB) Waiting() int {
 	w := db.lite.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.queue)
+	return len(w.queue) + len(w.urgent)
 }
 
 // Commits is the number of transactions that SQLite's writer committed.

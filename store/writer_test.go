@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"guichet/store"
@@ -277,4 +278,47 @@ func TestCloseFinishesWhatWaits(t *testing.T) {
 		}
 	}
 	wantNames(t, d.Open(), "a b")
+}
+
+// Urgent updates go before those that wait, and leave those half of a group.
+func TestUrgentGoesFirst(t *testing.T) {
+	db := newTable(t, storetest.SQLite(t))
+	const plain, urgent = 10, 80
+	var order []string // written by the one writer
+	holding, release := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	start := func(ctx context.Context, name string, before func()) {
+		wg.Go(func() {
+			if err := db.Update(ctx, "test", func(tx *store.Tx) error {
+				before()
+				order = append(order, name)
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	start(t.Context(), "first", func() { close(holding); <-release })
+	<-holding
+	for i := range plain + urgent {
+		ctx, name := t.Context(), "plain"
+		if i >= plain {
+			ctx, name = store.Urgent(ctx), "urgent"
+		}
+		start(ctx, name, func() {})
+		for db.Waiting() != i+1 {
+			runtime.Gosched()
+		}
+	}
+	close(release)
+	wg.Wait()
+	at := 0
+	for i, name := range order[1:] {
+		if name == "plain" {
+			at++
+			if want := at*(store.GroupUpdates/2+1) - 1; i != min(want, urgent+at-1) {
+				t.Errorf("plain update %d ran as number %d, want %d", at, i, want)
+			}
+		}
+	}
 }

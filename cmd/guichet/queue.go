@@ -41,7 +41,7 @@ func (q *queue) Wake() <-chan struct{} { return q.wake }
 
 func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound.Item, error) {
 	var rows []store.Outbox
-	err := q.db.Update(ctx, "lease outbox", func(tx *store.Tx) (err error) {
+	err := q.db.Update(store.Urgent(ctx), "lease outbox", func(tx *store.Tx) (err error) {
 		for _, o := range q.doubt {
 			if err := tx.ReturnOutbox(o); err != nil {
 				return err
