@@ -58,7 +58,7 @@ func FuzzCommand(f *testing.F) {
 					t.Errorf("%+v becomes a party", party)
 				}
 			}
-			if (reason == "") == (len(p.add) == 0) {
+			if reason == "" && len(p.add) == 0 {
 				t.Errorf("%q: %d parties, %q", c.line, len(p.add), reason)
 			}
 		}

@@ -89,6 +89,7 @@ func TestIDs(t *testing.T) {
 		{"<a@b", "<a@b>"},
 		{"<>", ""},
 		{"none", ""},
+		{"a@b>c", "<a@b>"}, // an id never holds a bracket
 		{"<a\u202e@b>", "<a@b>"},
 		{"<n \u0300@b>", "<ǹ@b>"},
 	} {

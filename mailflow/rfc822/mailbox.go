@@ -197,6 +197,9 @@ func (l *idList) add(id string) {
 func cleanID(s string) string {
 	s = cleanName(strings.Join(strings.Fields(s), "")) // last: joining can undo NFC
 	s = strings.Trim(s, "<>")
+	if i := strings.IndexAny(s, "<>"); i >= 0 {
+		s = s[:i] // "a@b>c": what another reader of it would take
+	}
 	if s == "" || len(s) > maxID-2 {
 		return ""
 	}
