@@ -230,3 +230,47 @@ func TestLeakProperty(t *testing.T) {
 		}
 	})
 }
+
+// What a reader has read is looked up in the store before a mail is held.
+func TestKnownIsNoLeak(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	w.change(func(s *Settings) { s.Agents[1].Desks = nil })
+	w.submit(ada, desk, "Subject: Line\n\nI have spoken to agent@desk.example.")
+	w.run()
+	n := w.take(ticket.Notification, agent)
+	w.forget()
+	w.act(n, agent, "Yes, that was agent@desk.example.")
+	w.run()
+	if w.left(ada) != 1 {
+		t.Errorf("%d mails with an address that she knows, want 1", w.left(ada))
+	}
+	w.forget()
+	w.act(n, agent, "Or ask second@desk.example.")
+	w.run()
+	if w.left(ada) != 0 {
+		t.Errorf("%d mails with an address that she does not know", w.left(ada))
+	}
+	w.view(func(tx *store.Tx) error {
+		held, err := tx.OutboxPage(store.HeldOut, 0, 9)
+		if len(held) != 1 || !strings.Contains(held[0].Reply, "address of an agent") {
+			t.Errorf("held: %+v", held)
+		}
+		return err
+	})
+}
+
+// Notes are looked up, too.
+func TestNoteIsHeld(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	w.submit(ada, desk, "Subject: Line\n\nIt is dead.")
+	w.run()
+	n := w.take(ticket.Notification, agent)
+	w.act(n, agent, "#note\nShe has not paid the last three invoices.")
+	w.run()
+	w.forget()
+	w.act(n, agent, "Hello,\n\nshe has not paid the last three invoices.")
+	w.run()
+	if w.left(ada) != 0 {
+		t.Errorf("%d mails with words of a note", w.left(ada))
+	}
+}
