@@ -30,6 +30,7 @@ func htmlToText(body string) string {
 // left out, and open tells whether the last of them was never closed.
 func convertHTML(body string, hide bool) (text string, open bool) {
 	c := htmlReader{hide: hide, tags: htmlTags{}}
+	c.out.b.Grow(min(len(body)/4, maxHTMLText)) // about what is text
 	z := html.NewTokenizer(strings.NewReader(body))
 	for !c.out.full {
 		kind := z.Next()
