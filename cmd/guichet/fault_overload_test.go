@@ -70,8 +70,8 @@ func TestFaultOverload(t *testing.T) {
 	}
 }
 
-// load is the senders and the sink of one test.
-type load struct {
+// overload is the senders and the sink of one test.
+type overload struct {
 	t *testing.T
 	g *running
 
@@ -83,8 +83,8 @@ type load struct {
 	sent    map[string]map[string]bool // the sink's: recipient -> Message-IDs
 }
 
-func newLoad(t *testing.T) *load {
-	l := &load{t: t, acked: map[string]bool{}, refused: map[string]int{}, sent: map[string]map[string]bool{}}
+func newLoad(t *testing.T) *overload {
+	l := &overload{t: t, acked: map[string]bool{}, refused: map[string]int{}, sent: map[string]map[string]bool{}}
 	dir := t.TempDir()
 	l.g = diskGateway(t, dir, "sqlite:"+dir+"/guichet.db",
 		"agents:\n", fmt.Sprintf("limits: {max_unprocessed: %d, min_free: 1MiB}\nagents:\n", loadWaiting))
@@ -101,7 +101,7 @@ func newLoad(t *testing.T) *load {
 }
 
 // relay is a sink that only notes who got which Message-ID.
-func (l *load) relay() string {
+func (l *overload) relay() string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		l.t.Fatal(err)
@@ -114,7 +114,7 @@ func (l *load) relay() string {
 }
 
 type loadSession struct {
-	l  *load
+	l  *overload
 	to string
 }
 
@@ -146,7 +146,7 @@ func (s *loadSession) Data(r io.Reader) error {
 
 // capacity is how many mails become tickets in a second, while clients send
 // one after another.
-func (l *load) capacity(d time.Duration) float64 {
+func (l *overload) capacity(d time.Duration) float64 {
 	l.t.Helper()
 	due := make(chan time.Time)
 	ended := l.clients(50, due)
@@ -171,7 +171,7 @@ func (l *load) capacity(d time.Duration) float64 {
 }
 
 // openLoop makes mails due at a rate, whatever becomes of those before.
-func (l *load) openLoop(rate float64, d time.Duration) (offered int) {
+func (l *overload) openLoop(rate float64, d time.Duration) (offered int) {
 	due := make(chan time.Time, int(rate*d.Seconds())+1)
 	ended := l.clients(loadClients, due)
 	began := time.Now()
@@ -192,7 +192,7 @@ func (l *load) openLoop(rate float64, d time.Duration) (offered int) {
 }
 
 // clients send a mail each time one is due, until the channel is closed.
-func (l *load) clients(n int, due <-chan time.Time) (ended chan struct{}) {
+func (l *overload) clients(n int, due <-chan time.Time) (ended chan struct{}) {
 	ended = make(chan struct{})
 	var wg sync.WaitGroup
 	for range n {
@@ -211,7 +211,7 @@ func (l *load) clients(n int, due <-chan time.Time) (ended chan struct{}) {
 }
 
 // one sends a mail and returns the connection, nil if it is of no more use.
-func (l *load) one(c *smtp.Client, at time.Time) *smtp.Client {
+func (l *overload) one(c *smtp.Client, at time.Time) *smtp.Client {
 	l.mu.Lock()
 	l.next++
 	no := l.next
@@ -261,7 +261,7 @@ func loadMail(c *smtp.Client, from string, text []byte) error {
 }
 
 // memory is the most that was resident at once, in KiB.
-func (l *load) memory() (kib int) {
+func (l *overload) memory() (kib int) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", l.g.cmd.Process.Pid))
 	if err != nil {
 		l.t.Fatalf("the gateway is gone: %v\n%.4000s", err, l.g.log())
@@ -274,7 +274,7 @@ func (l *load) memory() (kib int) {
 }
 
 // compare counts the mails that were taken and are not one answered ticket.
-func (l *load) compare() (lost int) {
+func (l *overload) compare() (lost int) {
 	l.t.Helper()
 	tickets := map[string]int{}
 	for _, row := range l.g.rows("ticket", "list") {
@@ -294,7 +294,7 @@ func (l *load) compare() (lost int) {
 }
 
 // quantile is the time within which a part of the mails was taken.
-func (l *load) quantile(part float64) time.Duration {
+func (l *overload) quantile(part float64) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.took) == 0 {
