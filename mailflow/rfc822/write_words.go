@@ -92,9 +92,10 @@ func outPhrase(name string, used int) []string {
 	case outOnly(name, outAtext+" "):
 		return strings.Split(name, " ")
 	}
-	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
-	return []string{`"` + quoted + `"`}
+	return []string{`"` + outQuotes.Replace(name) + `"`}
 }
+
+var outQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // outAtext is RFC 5322 §3.2.3.
 const outAtext = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
