@@ -48,6 +48,9 @@ func TestFaultPoints(t *testing.T) {
 			passes = rounds(1, 3)
 		}
 		sc := scenarios[where]
+		if sc.play == nil {
+			t.Fatalf("there is no scenario %q", where)
+		}
 		if !sc.postgres {
 			add("sqlite", what, passes)
 		}

@@ -206,3 +206,9 @@ func TestFaultOrderBugs(t *testing.T) {
 		fmt.Printf("fault F2 bugs=%d noticed=%d\n", len(orderBugs), killed)
 	}
 }
+
+// kill ends the gateway without a word.
+func (g *running) kill() {
+	g.cmd.Process.Kill()
+	<-g.ended
+}

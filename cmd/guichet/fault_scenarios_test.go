@@ -1,3 +1,5 @@
+//go:build crash
+
 package main
 
 import (
@@ -47,6 +49,8 @@ var scenarios = map[string]scenario{
 	"given up":          {play: playGivenUp},
 	"idle":              {play: playStart, idle: true},
 	"node":              {play: playNode, postgres: true, idle: true},
+	"migrate":           {play: playMigrate, byHand: true},
+	"numbers":           {play: playNumbers, postgres: true},
 	"maildir":           {play: playMaildir, config: []string{`"smtp://`, `"maildir:outbox-`}},
 }
 
@@ -219,6 +223,33 @@ func playImport(s *stage) {
 		s.t.Errorf("organisations: %v", rows)
 	}
 	playOne(s)
+}
+
+// playMigrate copies the store, and goes on with the copy.
+func playMigrate(s *stage) {
+	playOne(s)
+	s.settled()
+	s.stayDown(true)
+	s.signal(syscall.SIGTERM)
+	to := "sqlite:" + filepath.Join(s.dir, "copy.db")
+	s.byCommand("migrate", s.url, to)
+	config, err := os.ReadFile(s.running.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	write(s.t, s.running.config, strings.Replace(string(config), s.url, to, 1))
+	s.url = to
+	s.stayDown(false)
+	m := firstMail("2", nil)
+	s.send(m)
+	s.await("acknowledgment", m.from, 1)
+}
+
+// playNumbers are tickets that come close together.
+func playNumbers(s *stage) {
+	for n := 1; len(s.died()) < len(s.deadly) && n <= 200; n++ {
+		s.send(firstMail(fmt.Sprint(n), nil))
+	}
 }
 
 // playDeadline is a ticket that is resolved, and asked about again by the

@@ -220,12 +220,6 @@ func (g *running) stop() {
 	}
 }
 
-// kill ends the gateway without a word.
-func (g *running) kill() {
-	g.cmd.Process.Kill()
-	<-g.ended
-}
-
 // deliver sends raw bytes by SMTP.
 func (g *running) deliver(from string, to []string, mail []byte) error {
 	c, err := smtp.Dial(g.addr["smtp"])
