@@ -29,6 +29,10 @@ import (
 // within 15 s in all.
 const drainTime = 10 * time.Second
 
+// failedTime is the same when the database failed: nothing in hand can be
+// finished, there is only 421 to be said.
+const failedTime = time.Second
+
 func newServe(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
@@ -243,7 +247,11 @@ func (g *gateway) run(ctx context.Context) error {
 
 // drain ends the listeners, then what is in hand.
 func (g *gateway) drain(stop func()) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	limit := drainTime
+	if g.db.Failure() != nil {
+		limit = failedTime
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	var ending sync.WaitGroup
 	for _, s := range g.servers {
