@@ -23,8 +23,8 @@ func TestFaultDiskError(t *testing.T) {
 	// failed fsyncs are among others that do not fail: none may be taken for a
 	// second chance.
 	for _, f := range []struct{ name, calls, when string }{
-		{"fsync", "fsync,fdatasync", "25"},
-		{"write", "pwrite64", "300"},
+		{"fsync", "fsync,fdatasync", "12"},
+		{"write", "pwrite64", "200"},
 		{"read", "pread64", "400"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
