@@ -111,6 +111,7 @@ func FuzzReply(f *testing.F) {
 // address, a line or the mail.
 func FuzzEnvelope(f *testing.F) {
 	f.Add("a@b.example", "c@d.example", []byte("Subject: x\r\n\r\n"), []byte("y\r\n"))
+	f.Add("a@b>c.example", "c@d.example", []byte("X: y\r\n"), []byte{})
 	f.Add("", "a@b> SIZE=1", []byte("X: y\n"), []byte(".\r\n"))
 	f.Add("a@b\r\nRCPT TO:<x@y>", "\u202ea@b", []byte("X: y\r\n\x00"), []byte("\r\n.\r"))
 	fuzztest.Mails(f, func(raw []byte) {
