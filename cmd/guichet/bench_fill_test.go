@@ -202,13 +202,13 @@ support@desk.example', {words} FROM {series}`,
 		SELECT {party} + 1, {id}, {at} + 3600000000, 'agent@desk.example', 'agent', 'replied', 'new', 'open', '', '' FROM {series}`,
 	`INSERT INTO event (id, ticket_id, at, actor, role, type, from_state, to_state, mail_id, reason)
 		SELECT {party} + 2, {id}, {at} + 7200000000, {customer}, 'customer', 'approved', 'open', 'closed', '', '' FROM {series}`,
-	`INSERT INTO outbox (id, ticket_id, desk, party, kind, recipient, lane, state, priority, due, tries, created, sent, fence, reply, args, cause, mail_id, sender)
+	`INSERT INTO outbox (id, ticket_id, desk, party, kind, recipient, lane, state, priority, due, tries, created, sent, fence, reply, args, cause, mail_id)
 		SELECT 2 * n + {base}, {id}, 'support', 1, 'acknowledgment', {customer}, {id} || ' ' || {customer}, 'sent', 2, {at} + 100000, 1, {at}, {at} + 100000, 1,
 			'250 2.0.0 Ok: queued', '{"message":' || {id} || ',"event":"new-ticket","stranger":true,"state":"new"}', {id},
-			'<' || substr({hex}, 1, 32) || '@desk.example>', 'support+' || substr({hex}, 1, 32) || '@desk.example' FROM {series}`,
-	`INSERT INTO outbox (id, ticket_id, desk, party, kind, recipient, lane, state, priority, due, tries, created, sent, fence, reply, args, cause, mail_id, sender)
+			'<' || substr({hex}, 1, 32) || '@desk.example>' FROM {series}`,
+	`INSERT INTO outbox (id, ticket_id, desk, party, kind, recipient, lane, state, priority, due, tries, created, sent, fence, reply, args, cause, mail_id)
 		SELECT 2 * n + 1 + {base}, {id}, 'support', 2, 'notification', 'agent@desk.example', {id} || ' agent@desk.example', 'sent', 3, {at} + 100000, 1, {at}, {at} + 100000, 1,
 			'250 2.0.0 Ok: queued', '{"message":' || {id} || ',"event":"new-ticket","state":"new"}', {id},
-			'<' || substr({hex}, 1, 32) || '@desk.example>', 'support+' || substr({hex}, 1, 32) || '@desk.example' FROM {series}`,
+			'<' || substr({hex}, 1, 32) || '@desk.example>' FROM {series}`,
 	`UPDATE counter SET value = {last} WHERE name = 'number INC-%06d'`,
 }
