@@ -19,13 +19,13 @@ import (
 // gateway's first rounds are lower.
 const fillBase = 10_000
 
-// fill puts n older tickets into the database of a gateway that is stopped:
+// fillStore puts n older tickets into the database of a gateway that is stopped:
 // spread over two years up to a month ago, of which 96 in 100 are closed. Each
 // has what the gateway leaves of such a ticket: a mail of 2 KB and its
 // delivery, customer and agent, with every fourth a colleague, one message
 // with its anchors, three events, and two sent mails whose bodies have been
 // dropped. A customer has about three tickets.
-func fill(t testing.TB, d *storetest.Database, n int) {
+func fillStore(t testing.TB, d *storetest.Database, n int) {
 	t.Helper()
 	began := time.Now()
 	conn := fillConn(t, d)

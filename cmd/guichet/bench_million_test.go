@@ -21,7 +21,7 @@ func benchMillion(t *testing.T, b *bench) {
 	full.tickets(t, 9, 100)
 	full.check(t)
 	full.stop()
-	fill(t, full.d, million)
+	fillStore(t, full.d, million)
 	for range 2 * benchRuns {
 		b.add("ready_ms_million", float64(full.ready(t).Microseconds())/1000, "")
 		full.stop()

@@ -56,7 +56,7 @@ func relayDay(t *testing.T, url string) {
 
 	priority := map[string]int{}
 	for i := 0; i < dayRows; i += 10 {
-		fill(t, db, i, priority)
+		queueMails(t, db, i, priority)
 		q.wakeUp()
 		<-time.After(24 * time.Hour / (dayRows / 10))
 		switch i {
@@ -91,8 +91,8 @@ func dayFlow(t *testing.T, db *store.DB, log *slog.Logger) *mailflow.Flow {
 		Keys: ticket.Keyring{{ID: 1, Secret: []byte("a key for tests, of 32 octets...")}}}
 }
 
-// fill adds ten mails, of each priority some.
-func fill(t *testing.T, db *store.DB, from int, priority map[string]int) {
+// queueMails adds ten mails, of each priority some.
+func queueMails(t *testing.T, db *store.DB, from int, priority map[string]int) {
 	t.Helper()
 	err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 		for i := from; i < from+10; i++ {
