@@ -232,6 +232,10 @@ func (s *Settings) findAgent(who, desk string) *Agent {
 	return found
 }
 
+// maxAddress is the longest address, in octets (RFC 5321 §4.5.3.1: 64 for the
+// local part and 255 for the domain), with room for brackets.
+const maxAddress = 64 + 1 + 255 + 2
+
 func (d *decision) checkParties(p *plan, w writer, c command) string {
 	role := ticket.Follower
 	if c.name == "customer" {
@@ -242,6 +246,9 @@ func (d *decision) checkParties(p *plan, w writer, c command) string {
 		return "give an address: " + strings.Fields(c.line)[0] + " person@customer.example"
 	}
 	for _, field := range fields {
+		if len(field) > maxAddress {
+			return fmt.Sprintf("%.60q… is too long for an address", field)
+		}
 		a, err := mail.ParseAddress(field)
 		if err != nil {
 			return fmt.Sprintf("%q is not an address", field)

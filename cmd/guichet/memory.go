@@ -11,7 +11,7 @@ const (
 	// that collecting at each doubling of it takes a tenth of the time.
 	gcPercent = 400
 	// memoryLimit is where that trade ends, in bytes.
-	memoryLimit = 160 << 20
+	memoryLimit = 100 << 20
 	// idleAfter is how long nothing came in before memory is given back.
 	idleAfter = time.Minute
 )
