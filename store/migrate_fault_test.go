@@ -185,7 +185,9 @@ func (m *migrations) check(d *storetest.Database, from int, what string, want in
 	if v := m.version(d); v != newest || shape(d) != m.shapes[newest] {
 		m.t.Errorf("%s: after the next start the schema is %d:\n%s", what, v, shape(d))
 	}
-	if seed := m.seeds[m.versions[from]]; seed != nil {
+	if v := m.versions[from]; v > 0 {
+		seed := storetest.LoadSeed(m.t, v)
+		moved(seed)
 		checkSeed(m.t, d, seed)
 	}
 	return have
