@@ -77,6 +77,7 @@ func (r *orderReader) read(file string) error {
 var (
 	orderUnfinished = []byte(" <unfinished ...>")
 	orderResumed    = []byte(" resumed>")
+	orderDetached   = []byte(" <detached ...>")
 )
 
 // take reads "PID call(…) = result", or one half of it.
@@ -85,6 +86,9 @@ func (r *orderReader) take(line []byte) error {
 	rest = bytes.TrimLeft(rest, " ")
 	if !ok || len(rest) == 0 || rest[0] == '+' || rest[0] == '-' {
 		return nil // a process ended, or a signal
+	}
+	if bytes.HasSuffix(rest, orderDetached) {
+		return nil // it was killed within a call
 	}
 	if text, ok := bytes.CutSuffix(rest, orderUnfinished); ok {
 		r.begun[string(pid)] = &orderBegun{r.line, bytes.Clone(text)}
