@@ -71,7 +71,7 @@ func inMemory(t *testing.T) {
 // each stepped once, within a second of their time.
 func TestFaultMillionOpen(t *testing.T) {
 	inMemory(t)
-	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Long(t, func(t *testing.T, d *storetest.Database) {
 		w := newWorld(t, d)
 		idle := w.idlePoll()
 		begin := w.now().Add(time.Hour)
@@ -142,7 +142,7 @@ func (w *world) idlePoll() time.Duration {
 // each ticket is reminded once, at most sixty in any minute.
 func TestFaultTimerStorm(t *testing.T) {
 	inMemory(t)
-	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Long(t, func(t *testing.T, d *storetest.Database) {
 		const tickets, rate = 5000, 60
 		w := newWorld(t, d)
 		for i := 0; i < tickets; i += 100 {

@@ -82,7 +82,7 @@ func TestFaultMigrationPoints(t *testing.T) {
 func TestFaultMigrationKilled(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		// Killing a client of PostgreSQL mostly shows that of PostgreSQL.
-		rounds := map[string]int{"sqlite": 50, "postgres": 20}[d.Engine]
+		rounds := map[string]int{"sqlite": 50, "postgres": 10}[d.Engine]
 		m := newMigrations(t, d)
 		begin := time.Now()
 		if out, err := migrator(m.database(0), "").CombinedOutput(); err != nil {

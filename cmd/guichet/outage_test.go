@@ -42,7 +42,7 @@ func crowdSize() int {
 // each gets a ticket and one first answer without a word of theirs. An agent
 // who answers older tickets meanwhile is not kept waiting.
 func TestFaultOutage(t *testing.T) {
-	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Long(t, func(t *testing.T, d *storetest.Database) {
 		g, crowd := startOutage(t, d), crowdSize()
 		desk := newAnswers(g, 12)
 		began := time.Now()
@@ -94,7 +94,7 @@ func TestFaultOutage(t *testing.T) {
 // TestFaultOneWriter has one address write 10,000 mails of as many subjects:
 // it hears of it once, and others are served meanwhile.
 func TestFaultOneWriter(t *testing.T) {
-	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Long(t, func(t *testing.T, d *storetest.Database) {
 		g, crowd := startOutage(t, d), crowdSize()
 		desk := newAnswers(g, 12)
 		const victim = "victim@other.example"

@@ -39,6 +39,15 @@ func Slow(t *testing.T, fn func(t *testing.T, d *Database)) {
 	}
 }
 
+// Long runs a fault test that takes long: on SQLite, and on PostgreSQL only in
+// the long form (GUICHET_FAULT=long).
+func Long(t *testing.T, fn func(t *testing.T, d *Database)) {
+	t.Run("sqlite", func(t *testing.T) { fn(t, SQLite(t)) })
+	if os.Getenv("GUICHET_FAULT") == "long" {
+		t.Run("postgres", func(t *testing.T) { fn(t, Postgres(t)) })
+	}
+}
+
 // SQLite returns a database in a temporary directory.
 func SQLite(t testing.TB) *Database {
 	return &Database{Engine: "sqlite", URL: "sqlite:" + filepath.Join(t.TempDir(), "guichet.db"), t: t}
