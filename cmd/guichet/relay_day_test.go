@@ -34,7 +34,7 @@ func TestFaultRelayDay(t *testing.T) {
 	if _, err := os.Stat("/dev/shm"); err == nil {
 		t.Setenv("TMPDIR", "/dev/shm") // tens of thousands of commits, of which none is about fsync
 	}
-	storetest.Slow(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Long(t, func(t *testing.T, d *storetest.Database) {
 		synctest.Test(t, func(t *testing.T) { relayDay(t, d.URL) })
 	})
 }
