@@ -29,7 +29,8 @@ func CleanSubject(s string) string {
 	}
 	s = strings.Join(strings.FieldsFunc(s, isBreak), " ")
 	if strings.Contains(s, ":") {
-		s = replyMarks.ReplaceAllString(s, "")
+		// A blank left at its begin would be taken for the mark's by the next answer.
+		s = strings.TrimLeft(replyMarks.ReplaceAllString(s, ""), " \u00a0\u202f")
 	}
 	if utf8.RuneCountInString(s) > subjectMost {
 		r := []rune(s)

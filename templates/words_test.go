@@ -51,6 +51,7 @@ func TestSubject(t *testing.T) {
 	check("Re: AW: RE : Re[2]: Panne", "Re: Panne [#INC-000123]")
 	check("Re: Panne [#INC-000123]", "Re: Panne [#INC-000123]")
 	check("[#INC-000007] Re: [#INC-000123] Re: Panne", "Re: Panne [#INC-000123]")
+	check("Re: \u00a0: Panne", "Re: : Panne [#INC-000123]")
 	check("Fwd: Panne", "Re: Fwd: Panne [#INC-000123]")
 	check("Rechnung: 7", "Re: Rechnung: 7 [#INC-000123]")
 	check("a\r\nBcc: x\x00\x01", "Re: a Bcc: x [#INC-000123]")

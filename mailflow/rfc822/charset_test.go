@@ -103,6 +103,7 @@ func TestTransfer(t *testing.T) {
 		{"quoted-printable", "a  b", "a  b"},
 		{"x-uuencode", "begin 644 a\n#86)C\n`\nend\nx", "abc"},
 		{"x-uuencode", "#86)C\n", "abc"},
+		{"x-uuencode", "#8", "`\x00"}, // never more than was sent
 	} {
 		p := Part{Encoding: c.encoding, Offset: 3, Length: int64(len(c.in))}
 		raw := []byte("xxx" + c.in + "yyy")

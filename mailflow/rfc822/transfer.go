@@ -322,5 +322,5 @@ func uuLine(line []byte) []byte {
 		v := q[0]<<18 | q[1]<<12 | q[2]<<6 | q[3]
 		out = append(out, byte(v>>16), byte(v>>8), byte(v))
 	}
-	return out[:min(want, len(out))]
+	return out[:min(want, len(out), len(line)+1)] // never more than the line has
 }
