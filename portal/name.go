@@ -61,5 +61,5 @@ func safeName(name string) string {
 	for !utf8.RuneStart(name[n]) {
 		n--
 	}
-	return name[:n] + ext
+	return strings.TrimRight(name[:n], " .") + ext // as above: what is cut may end in one
 }

@@ -139,10 +139,19 @@ func (w *wire) take(b []byte) {
 			w.part = append(w.part, ' ')
 		}
 		if w.ehlo {
-			w.part = bytes.ToUpper(w.part)
+			upper(w.part)
 		}
 		w.ready = append(append(w.ready, w.part...), "\r\n"...)
 		w.part = w.part[:0]
+	}
+}
+
+// upper folds ASCII letters alone: what is no UTF-8 must not grow.
+func upper(b []byte) {
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
 	}
 }
 
