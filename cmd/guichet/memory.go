@@ -10,7 +10,8 @@ const (
 	// gcPercent trades memory for time: the program holds little for long, so
 	// that collecting at each doubling of it takes a tenth of the time.
 	gcPercent = 400
-	// memoryLimit is where that trade ends, in bytes.
+	// memoryLimit is where that trade ends, in bytes: most of what a large mail
+	// takes is soon of no use. It is no limit; SQLite's memory does not count.
 	memoryLimit = 100 << 20
 	// idleAfter is how long nothing came in before memory is given back.
 	idleAfter = time.Minute

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,18 +69,10 @@ type gateway struct {
 	hup   chan os.Signal
 }
 
-// softMemory is where Go begins to collect garbage before it would by itself,
-// in bytes: most of what a large mail takes is soon of no use. It is no limit;
-// GOMEMLIMIT sets another. SQLite's memory does not count.
-const softMemory = 128 << 20
-
 func (e *env) serve(ctx context.Context) error {
 	cfg, warnings, err := loadConfig(e.configFile)
 	g := &gateway{env: e, cfg: cfg, fail: make(chan error, 16), hup: make(chan os.Signal, 1)}
 	g.log = slog.New(slog.NewTextHandler(e.stderr, nil))
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softMemory)
-	}
 	// From the start: unheard, a SIGHUP ends the process.
 	signal.Notify(g.hup, syscall.SIGHUP)
 	defer signal.Stop(g.hup)
