@@ -29,9 +29,10 @@ func CleanSubject(s string) string {
 	}
 	s = strings.Join(strings.FieldsFunc(s, isBreak), " ")
 	if strings.Contains(s, ":") {
-		// A blank left at its begin would be taken for the mark's by the next answer.
-		s = strings.TrimLeft(replyMarks.ReplaceAllString(s, ""), " \u00a0\u202f")
+		s = replyMarks.ReplaceAllString(s, "")
 	}
+	// A blank left at its begin would be taken for the mark's by the next answer.
+	s = strings.TrimLeft(s, " \u00a0\u202f")
 	if utf8.RuneCountInString(s) > subjectMost {
 		r := []rune(s)
 		s = strings.TrimRight(string(r[:subjectMost-1]), " ") + "…"
