@@ -159,7 +159,10 @@ func (f *Flow) gather(tx *store.Tx, dr *draft) (err error) {
 
 func (f *Flow) gatherTicket(tx *store.Tx, dr *draft) (err error) {
 	id := dr.row.TicketID
-	if dr.parties, dr.party, err = tx.PartiesWith(id, dr.row.Party); err != nil {
+	if dr.parties, err = tx.Parties(id); err != nil {
+		return err
+	}
+	if dr.party, err = tx.PartyByOrdinal(id, dr.row.Party); ignoreNoRows(err) != nil {
 		return err
 	}
 	s, err := tx.Story(id, dr.args.Message, dr.party.Since, dr.row.Recipient)

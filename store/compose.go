@@ -66,24 +66,3 @@ func (tx *Tx) Story(ticketID, message, since int64, reader string) (s Story, err
 	}
 	return s, nil
 }
-
-// PartiesWith lists all parties of a ticket that are active, by ordinal, and
-// finds the one with an ordinal also where it is no longer: then, and where
-// there is none, it is not in the list.
-func (tx *Tx) PartiesWith(ticketID int64, ordinal int) (list []Party, one Party, err error) {
-	rows, err := tx.query(`SELECT `+partyColumns+` FROM party WHERE ticket_id = ? AND (active = 1 OR ordinal = ?)
-		ORDER BY ordinal`, ticketID, ordinal)
-	if err != nil {
-		return nil, one, err
-	}
-	all, err := collect(rows, scanParty)
-	for _, p := range all {
-		if p.Ordinal == ordinal {
-			one = p
-		}
-		if p.Active {
-			list = append(list, p)
-		}
-	}
-	return list, one, err
-}

@@ -79,7 +79,7 @@ var domain = []struct {
 	{"MessageLists", testMessageLists},
 	{"MailIDs", testMailIDs},
 	{"Story", testStory},
-	{"PartiesWith", testPartiesWith},
+	{"RemovedParty", testRemovedParty},
 	{"Anchors", testAnchors},
 	{"MoveMessage", testMoveMessage},
 	{"AddParty", testAddParty},

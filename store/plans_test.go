@@ -97,7 +97,6 @@ var hot = map[string]func(*store.Tx) error{
 	"WaitingMessages":    func(tx *store.Tx) error { _, err := tx.WaitingMessages(1000, 5); return err },
 	"StaleConfirmations": func(tx *store.Tx) error { _, err := tx.StaleConfirmations(tx.Now()); return err },
 	"Story":              func(tx *store.Tx) error { _, err := tx.Story(5, 5, 0, "p5@x"); return err },
-	"PartiesWith":        func(tx *store.Tx) error { _, _, err := tx.PartiesWith(5, 1); return err },
 	"LastWords":          func(tx *store.Tx) error { _, err := tx.LastWords(5, ticket.Customer); return err },
 	"LastAnswer":         func(tx *store.Tx) error { _, err := tx.LastAnswer(5); return err },
 	"Parts":              func(tx *store.Tx) error { _, err := tx.Parts(5); return err },
