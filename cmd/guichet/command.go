@@ -27,6 +27,7 @@ var commands = []func(*env) *cobra.Command{
 	newHeld,
 	newOutbox,
 	newWhy,
+	newSimulate,
 	newOrg,
 	newMigrate,
 	newCheck,
