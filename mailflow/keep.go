@@ -79,7 +79,7 @@ func (f *Flow) withoutSecrets(words string) string {
 	}
 	var out strings.Builder
 	done := 0
-	for begin, end := range tokenLike(words) {
+	for begin, end := range longWords(words) {
 		if _, err := f.Keys.Verify(words[begin:end]); err == nil {
 			out.WriteString(words[done:begin])
 			out.WriteString("…")
