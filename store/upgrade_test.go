@@ -153,7 +153,8 @@ func checkSeed(t *testing.T, d *storetest.Database, seed *storetest.Seed) {
 	t.Helper()
 	have := map[string]int{}
 	counts := map[string]int64{}
-	for table, columns := range columnsOf(seed) {
+	columnsOf := columnsOf(seed)
+	for table, columns := range columnsOf {
 		list := `"` + strings.Join(columns, `", "`) + `"`
 		for _, row := range d.Rows(`SELECT ` + list + ` FROM ` + table) {
 			have[rowText(table, row)]++
@@ -161,7 +162,7 @@ func checkSeed(t *testing.T, d *storetest.Database, seed *storetest.Seed) {
 		}
 	}
 	for _, row := range seed.Rows {
-		columns := columnsOf(seed)[row.Table]
+		columns := columnsOf[row.Table]
 		values := make([]any, len(columns))
 		for i, name := range columns {
 			values[i] = row.Values[name]
@@ -191,10 +192,16 @@ func columnsOf(seed *storetest.Seed) map[string][]string {
 	return columns
 }
 
+// rowText tells rows apart. Bytes, which may be megabytes, are their length
+// and hash.
 func rowText(table string, row []any) string {
 	var b bytes.Buffer
 	b.WriteString(table)
 	for _, v := range row {
+		if data, ok := v.([]byte); ok {
+			fmt.Fprintf(&b, " %d bytes:%x", len(data), sha256.Sum256(data))
+			continue
+		}
 		fmt.Fprintf(&b, " %T:%q", v, fmt.Sprint(v))
 	}
 	return b.String()

@@ -43,6 +43,7 @@ func TestBench(t *testing.T) {
 	if os.Getenv("GUICHET_BIN") == "" {
 		t.Fatal("GUICHET_BIN names no gateway built with -tags bench: run make bench")
 	}
+	storetest.OnDisk()
 	t.Run("sqlite", func(t *testing.T) { benchEngine(t, "", storetest.SQLite) })
 	t.Run("postgres", func(t *testing.T) { benchEngine(t, "pg_", storetest.Postgres) })
 }

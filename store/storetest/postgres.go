@@ -31,6 +31,7 @@ type server struct {
 	admin *sql.DB
 	next  int // number of the next database
 	mu    sync.Mutex
+	own   *os.File // locked while this process lives: see sweep
 }
 
 var (
@@ -46,25 +47,24 @@ func ownServer(t testing.TB) *server {
 	if !mainCalled {
 		t.Fatal("storetest: nothing would stop PostgreSQL: have func TestMain(m *testing.M) { storetest.Main(m) }")
 	}
-	startOnce.Do(func() { running, errStart = start() })
+	startOnce.Do(func() { running, errStart = start(clusters()) })
 	if errStart != nil {
 		t.Fatalf("storetest: start PostgreSQL: %v", errStart)
 	}
 	return running
 }
 
-// start makes a cluster and starts its server.
-func start() (s *server, err error) {
+// start makes a cluster in a new directory below one, and starts its server.
+func start(below string) (s *server, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	// The path of a socket is limited to 107 bytes, which TMPDIR may exceed.
-	dir, err := os.MkdirTemp("/tmp", "guichet-pg-")
+	s, err = newServer(below)
 	if err != nil {
 		return nil, err
 	}
-	s = &server{dir: dir, ended: make(chan struct{})}
+	dir := s.dir
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
@@ -231,5 +231,5 @@ func (s *server) stop() error {
 			<-s.ended
 		}
 	}
-	return os.RemoveAll(s.dir)
+	return errors.Join(os.RemoveAll(s.dir), s.own.Close())
 }

@@ -14,10 +14,11 @@ type Server struct {
 	s *server
 }
 
-// PostgresServer starts a server that ends with the test.
+// PostgresServer starts a server that ends with the test. Its files are on the
+// disk.
 func PostgresServer(t testing.TB) *Server {
 	t.Helper()
-	s, err := start()
+	s, err := start(disk)
 	if err != nil {
 		t.Fatalf("storetest: start PostgreSQL: %v", err)
 	}
