@@ -53,10 +53,28 @@ var byteClass = func() (class [256]uint8) {
 
 // classes returns the classes of all bytes of s together.
 func classes(s string) (all uint8) {
+	for len(s) >= 8 {
+		if !plainEight(s) {
+			for i := range 8 {
+				all |= byteClass[s[i]]
+			}
+		}
+		s = s[8:]
+	}
 	for i := range len(s) {
 		all |= byteClass[s[i]]
 	}
 	return all
+}
+
+// plainEight says that the first eight bytes of s are printable ASCII, at once.
+func plainEight(s string) bool {
+	const ones = 0x0101010101010101
+	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	// The highest bit of a byte is set in x from 0x80 on, in x+ones for 0x7f,
+	// in x-0x20*ones below 0x20; what is carried only comes from such bytes.
+	return (x|(x+ones)|(x-0x20*ones))&(0x80*ones) == 0
 }
 
 // nfc brings valid UTF-8 to NFC, in which all characters below U+0300 are.

@@ -118,10 +118,5 @@ func outText(s string) string {
 
 // outIsText says that a text is fit but for the line ends at its end.
 func outIsText(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' && s[i] != '\n' && s[i] != '\t' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
+	return classes(s)&byteControl == 0 && utf8.ValidString(s)
 }
