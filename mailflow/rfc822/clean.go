@@ -69,12 +69,18 @@ func classes(s string) (all uint8) {
 
 // plainEight says that the first eight bytes of s are printable ASCII, at once.
 func plainEight(s string) bool {
-	const ones = 0x0101010101010101
-	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	x := eight(s)
 	// The highest bit of a byte is set in x from 0x80 on, in x+ones for 0x7f,
 	// in x-0x20*ones below 0x20; what is carried only comes from such bytes.
 	return (x|(x+ones)|(x-0x20*ones))&(0x80*ones) == 0
+}
+
+const ones = 0x0101010101010101
+
+// eight is the first eight bytes of s in one number.
+func eight(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // nfc brings valid UTF-8 to NFC, in which all characters below U+0300 are.

@@ -3,12 +3,8 @@ package rfc822
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"hash"
-	"io"
 	"mime"
 	"net/textproto"
-	"strconv"
 	"strings"
 	"time"
 
@@ -46,8 +42,7 @@ type Attachment struct {
 	Data        []byte
 }
 
-// Body is a mail without its header: it depends on the content alone, so that
-// one body serves all recipients.
+// Body is a mail without its header.
 type Body struct {
 	Fields []Field // Content-Type and Content-Transfer-Encoding
 	Bytes  []byte  // 7-bit lines that end in CRLF
@@ -62,7 +57,8 @@ type Body struct {
 //     only the text, the HTML and the attachments are handed over, and of its
 //     header only the content type and transfer encoding are kept;
 //   - Message-Id would be made from host name and process id: preset;
-//   - boundaries are random: rewritten from a hash of the content;
+//   - boundaries are random: rewritten from a hash of the Message-ID, so that a
+//     mail is always made of the same bytes;
 //   - related lacks its type parameter (RFC 2387 §3.1): added;
 //   - file names are neither quoted nor RFC 2231: our Content-Disposition;
 //   - every attachment gets a Content-Id, for which some clients hide it:
@@ -76,27 +72,17 @@ func (o *Outgoing) Body() (*Body, error) {
 	if c.text == "" && c.html == "" {
 		c.text = "\n"
 	}
-	sum := sha256.New()
-	outHash(sum, c.text)
-	outHash(sum, c.html)
 	for i := range o.Attachments {
 		a := outAttachment(&o.Attachments[i], c.html != "")
 		c.files = append(c.files, a)
 		c.data = append(c.data, o.Attachments[i].Data)
-		outHash(sum, a.Header.Get("Content-Disposition"))
-		fmt.Fprintf(sum, "%d:", len(o.Attachments[i].Data))
-		sum.Write(o.Attachments[i].Data)
 	}
 	tree, err := c.tree()
 	if err != nil {
 		return nil, err
 	}
-	return c.fill(tree, hex.EncodeToString(sum.Sum(nil)[:12])), nil
-}
-
-func outHash(h hash.Hash, s string) {
-	h.Write(append(strconv.AppendInt(nil, int64(len(s)), 10), ':'))
-	io.WriteString(h, s)
+	sum := sha256.Sum256([]byte(o.MessageID))
+	return c.fill(tree, hex.EncodeToString(sum[:12])), nil
 }
 
 // outAttachment hands a file over with every header preset, since those that

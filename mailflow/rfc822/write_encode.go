@@ -43,14 +43,23 @@ func outQuoted(b []byte, s string) []byte {
 			b = append(b, "=\r\n"...)
 			begin = len(b)
 		}
-		end := i + 1
-		for limit := min(len(s), i+outLine-1-(len(b)-begin)); end < limit && outLiteral[s[end]]; {
-			end++
-		}
-		b = append(b, s[i:end]...)
-		i = end
+		n := outLiterals(s[i:min(len(s), i+outLine-1-(len(b)-begin))])
+		b = append(b, s[i:i+n]...)
+		i += n
 	}
 	return outLastBlank(b, begin)
+}
+
+// outLiterals is how many characters s begins with that stay as they are.
+func outLiterals(s string) int {
+	n := 0
+	for n+8 <= len(s) && plainEight(s[n:]) && !hasEquals(s[n:]) {
+		n += 8
+	}
+	for n < len(s) && outLiteral[s[n]] {
+		n++
+	}
+	return n
 }
 
 func outHex(b []byte, c byte) []byte {
@@ -119,4 +128,10 @@ func outText(s string) string {
 // outIsText says that a text is fit but for the line ends at its end.
 func outIsText(s string) bool {
 	return classes(s)&byteControl == 0 && utf8.ValidString(s)
+}
+
+// hasEquals says that there is a "=" among the first eight bytes of s.
+func hasEquals(s string) bool {
+	x := eight(s) ^ '='*ones // zero where it is
+	return (x-ones)&^x&(0x80*ones) != 0
 }
