@@ -122,7 +122,7 @@ func lowOnSpace(dir string, floor int64) bool {
 
 // Recipient says whether mail to an address is ours to take: nil, or a
 // [Refusal].
-func (r *Receiver) Recipient(_ context.Context, to string) error {
+func (r *Receiver) Recipient(to string) error {
 	if r.Settings.Load().Route(to).Desk == nil {
 		return refusedUnknown
 	}
@@ -135,6 +135,8 @@ type Incoming struct {
 	env  Envelope
 	raw  *store.RawWriter
 	size int64
+	rows []store.Delivery // of Commit
+	ids  []int64          // theirs
 }
 
 // Begin starts taking a mail's bytes.
@@ -159,24 +161,23 @@ func (in *Incoming) Abort() { in.raw.Abort() }
 // its recipients. Whatever goes wrong is a [Refusal] that asks the client to
 // try again.
 func (in *Incoming) Commit(ctx context.Context) error {
-	rows := in.deliveries()
-	var ids []int64
-	if slices.ContainsFunc(rows, func(d store.Delivery) bool { return d.Priority == 0 }) {
+	in.rows = in.deliveries()
+	if slices.ContainsFunc(in.rows, func(d store.Delivery) bool { return d.Priority == 0 }) {
 		ctx = store.Urgent(ctx)
 	}
 	err := in.r.DB.Update(ctx, "accept", func(tx *store.Tx) error {
-		ids = ids[:0]
+		in.ids = in.ids[:0]
 		rawID, _, _, err := in.raw.Finish(tx)
 		if err != nil {
 			return err
 		}
-		for _, d := range rows {
+		for _, d := range in.rows {
 			d.RawID, d.Received = rawID, tx.Now()
 			id, err := tx.AddDelivery(d)
 			if err != nil {
 				return err
 			}
-			ids = append(ids, id)
+			in.ids = append(in.ids, id)
 		}
 		return nil
 	})
@@ -184,12 +185,16 @@ func (in *Incoming) Commit(ctx context.Context) error {
 		in.raw.Abort()
 		return in.r.fault(err)
 	}
-	for i, id := range ids {
-		in.r.Count.Received.Add(1)
-		in.r.Log.Info("received", KeyMail, id, KeyDesk, rows[i].Desk, "client", in.env.Client, "bytes", in.size)
-	}
+	in.r.Count.Received.Add(int64(len(in.ids)))
 	in.r.Wake()
 	return nil
+}
+
+// Told logs what was taken. The client has its answer.
+func (in *Incoming) Told() {
+	for i, id := range in.ids {
+		in.r.Log.Info("received", KeyMail, id, KeyDesk, in.rows[i].Desk, "client", in.env.Client, "bytes", in.size)
+	}
 }
 
 // deliveries makes one row for each desk, in the order of the recipients.

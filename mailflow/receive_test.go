@@ -139,11 +139,11 @@ func TestDeliveries(t *testing.T) {
 	check("postmaster", "support postmaster 1")
 	check("gone@desk.example", "support gone@desk.example 1") // a reload took the desk away since RCPT
 	for _, to := range []string{desk, "postmaster", "sales+x@desk.example"} {
-		if err := w.r.Recipient(ctx, to); err != nil {
+		if err := w.r.Recipient(to); err != nil {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
-	if code := refusal(t, w.r.Recipient(ctx, "gone@desk.example")); code != 550 {
+	if code := refusal(t, w.r.Recipient("gone@desk.example")); code != 550 {
 		t.Errorf("an unknown recipient: %d", code)
 	}
 }

@@ -113,17 +113,20 @@ func (w *RawWriter) Finish(tx *Tx) (id int64, sum string, size int64, err error)
 	}
 	sum = hex.EncodeToString(w.hash.Sum(nil))
 	if w.id == 0 {
-		mail := append([]byte{}, w.buf...)
 		id, err = tx.insert(`INSERT INTO raw (sha256, size, complete, created, data) VALUES (?, ?, 1, ?, ?) RETURNING id`,
-			sum, w.size, tx.now, mail)
-		tx.AfterCommit(func() { w.db.recent.put(id, mail) })
+			sum, w.size, tx.now, w.buf)
 	} else {
 		id, err = w.id, w.complete(tx, sum)
 	}
 	if err != nil {
 		return 0, "", 0, fmt.Errorf("store a mail: %w", err)
 	}
-	tx.AfterCommit(func() { w.done = true })
+	tx.AfterCommit(func() {
+		w.done = true
+		if w.id == 0 {
+			w.db.recent.put(id, w.buf)
+		}
+	})
 	return id, sum, w.size, nil
 }
 

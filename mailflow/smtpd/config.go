@@ -21,8 +21,9 @@ type Intake interface {
 	Ready(size int64) error
 	// Recipient is asked at RCPT: is to ours? It is "postmaster", without
 	// domain, where RFC 5321 §4.5.1 wants that taken; else a mailbox whose
-	// local part is quoted if it must be, so the last @ parts it.
-	Recipient(ctx context.Context, to string) error
+	// local part is quoted if it must be, so the last @ parts it. It waits
+	// for nothing.
+	Recipient(to string) error
 	// Begin starts taking one mail's bytes.
 	Begin(env mailflow.Envelope) Incoming
 }
@@ -33,6 +34,9 @@ type Incoming interface {
 	// Commit makes the mail durable: 250 is said after it returns nil, and
 	// for LMTP once for each recipient (RFC 2033 §4.2).
 	Commit(ctx context.Context) error
+	// Told is called after the answer to a mail that was committed, whether
+	// or not it reached the client: for what must not make the client wait.
+	Told()
 	// Abort forgets the mail; nothing was promised.
 	Abort()
 }
@@ -79,7 +83,7 @@ type Config struct {
 	MinRate         int64         // octets a second of a transfer, while we wait for them
 	WriteTimeout    time.Duration // of one write
 	TLSTimeout      time.Duration // of the handshake
-	IntakeTimeout   time.Duration // of Commit and Recipient
+	IntakeTimeout   time.Duration // of Commit
 
 	Now func() time.Time // time.Now
 	Log *slog.Logger     // slog.Default()

@@ -46,14 +46,14 @@ type dialogue struct {
 	chunk   int64 // octets of it not yet read
 	last    bool  // it was the last one
 
-	sasl     bool // the next line answers 334 and is no command
-	bare     bool // the line given last was RCPT TO:<postmaster>
-	silent   bool // the banner is to be left out
-	mute     bool // what go-smtp says before it asks for a command is left out
-	upgrade  bool // Close hands the link on to TLS
-	promised bool // a mail is stored, its 250 not yet said
-	errors   int  // 5xx said since the last accepted mail
-	commands int  // commands taken since the last accepted mail
+	sasl     bool   // the next line answers 334 and is no command
+	bare     bool   // the line given last was RCPT TO:<postmaster>
+	silent   bool   // the banner is to be left out
+	mute     bool   // what go-smtp says before it asks for a command is left out
+	upgrade  bool   // Close hands the link on to TLS
+	promised func() // of a mail that is stored, its 250 not yet said: Incoming.Told
+	errors   int    // 5xx said since the last accepted mail
+	commands int    // commands taken since the last accepted mail
 
 	once sync.Once // Close
 }
@@ -237,9 +237,9 @@ func (d *dialogue) beginBody() io.Reader {
 // endBody lets go-smtp read an empty body instead.
 func (d *dialogue) endBody() { d.pending = []byte(".\r\n") }
 
-// accepted starts all counts anew.
-func (d *dialogue) accepted() {
-	d.errors, d.commands, d.promised = 0, 0, true
+// accepted starts all counts anew. told is called when 250 was said.
+func (d *dialogue) accepted(told func()) {
+	d.errors, d.commands, d.promised = 0, 0, told
 	d.link.accepted()
 }
 
@@ -292,13 +292,17 @@ func (d *dialogue) Write(p []byte) (int, error) {
 	if len(p) > 3 && p[0] == '5' && p[3] == ' ' {
 		d.errors++
 	}
-	if _, err := d.Conn.Write(plainly(p)); err != nil {
+	_, err := d.Conn.Write(plainly(p))
+	if told := d.promised; told != nil {
+		d.promised = nil
+		if err == nil {
+			store.Point("after", "reply 250")
+		}
+		told()
+	}
+	if err != nil {
 		d.hangUp(err) // go-smtp does not look at it
 		return 0, err
-	}
-	if d.promised {
-		d.promised = false
-		store.Point("after", "reply 250")
 	}
 	return len(p), nil
 }

@@ -33,6 +33,7 @@ type memory struct {
 	mu      sync.Mutex
 	mails   []mail
 	aborted int
+	told    int
 	open    int // begun, neither committed nor aborted
 }
 
@@ -48,7 +49,7 @@ func (m *memory) Ready(size int64) error {
 	return m.ready(size)
 }
 
-func (m *memory) Recipient(_ context.Context, to string) error {
+func (m *memory) Recipient(to string) error {
 	if m.recipient == nil {
 		return nil
 	}
@@ -98,6 +99,12 @@ func (in *incoming) Commit(ctx context.Context) error {
 		in.m.mails = append(in.m.mails, mail{in.env, in.b.String()})
 	}
 	return err
+}
+
+func (in *incoming) Told() {
+	in.m.mu.Lock()
+	defer in.m.mu.Unlock()
+	in.m.told++
 }
 
 func (in *incoming) Abort() {
@@ -166,6 +173,9 @@ func serve(t *testing.T, cfg Config, intake *memory, l net.Listener) *Server {
 		defer intake.mu.Unlock()
 		if intake.open != 0 {
 			t.Errorf("%d mails are neither committed nor aborted", intake.open)
+		}
+		if intake.told != len(intake.mails) {
+			t.Errorf("the Intake was told of %d answers to %d mails", intake.told, len(intake.mails))
 		}
 	})
 	return s

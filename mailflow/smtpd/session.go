@@ -84,9 +84,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 		}
 		to = clean
 	}
-	ctx, cancel := context.WithTimeout(s.s.ctx, s.s.cfg.IntakeTimeout)
-	defer cancel()
-	if err := s.s.intake.Recipient(ctx, to); err != nil {
+	if err := s.s.intake.Recipient(to); err != nil {
 		return s.reject("RCPT", refusalOr(replyFailure, err), err)
 	}
 	s.env.Recipients = append(s.env.Recipients, to)
@@ -98,7 +96,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 func (s *session) Data(io.Reader) error {
 	body := s.conn.beginBody()
 	defer s.conn.endBody()
-	refusal, cause := s.receive(s.env, body)
+	in, refusal, cause := s.receive(s.env, body)
 	if refusal == replyInterrupted {
 		s.s.count.Cut.Add(1)
 		return refusal
@@ -107,7 +105,7 @@ func (s *session) Data(io.Reader) error {
 		return s.reject("DATA", refusal, cause)
 	}
 	s.s.count.Accepted.Add(1)
-	s.conn.accepted()
+	s.conn.accepted(in.Told)
 	store.Point("before", "reply 250")
 	return nil
 }
@@ -115,11 +113,11 @@ func (s *session) Data(io.Reader) error {
 // buffers are what mails are carried in on their way from socket to Intake.
 var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-// receive hands a mail's bytes to the Intake. It reads to the end even of
-// a mail that it refuses, as the client hears nothing before.
-func (s *session) receive(env mailflow.Envelope, r io.Reader) (refusal *smtp.SMTPError, cause error) {
+// receive hands a mail's bytes to the Intake, many at once. It reads to the
+// end even of a mail that it refuses, as the client hears nothing before.
+func (s *session) receive(env mailflow.Envelope, r io.Reader) (in Incoming, refusal *smtp.SMTPError, cause error) {
 	cfg := &s.s.cfg
-	in := s.s.intake.Begin(env)
+	in = s.s.intake.Begin(env)
 	open := true
 	abort := func() {
 		if open {
@@ -133,7 +131,7 @@ func (s *session) receive(env mailflow.Envelope, r io.Reader) (refusal *smtp.SMT
 	buf := buffers.Get().(*[32 << 10]byte)
 	defer buffers.Put(buf)
 	for {
-		n, err := r.Read(buf[:])
+		n, err := fill(r, buf[:])
 		if refusal == nil && n > 0 {
 			if refusal, cause = pass(in, &look, buf[:n]); refusal != nil {
 				abort()
@@ -150,15 +148,26 @@ func (s *session) receive(env mailflow.Envelope, r io.Reader) (refusal *smtp.SMT
 		}
 	}
 	if refusal != nil {
-		return refusal, cause
+		return in, refusal, cause
 	}
 	ctx, cancel := context.WithTimeout(s.s.ctx, cfg.IntakeTimeout)
 	defer cancel()
 	open = false
 	if err := in.Commit(ctx); err != nil {
-		return refusalOr(replyFailure, err), err
+		return in, refusalOr(replyFailure, err), err
 	}
-	return nil, nil
+	return in, nil, nil
+}
+
+// fill reads until p is full: a mail as most are goes to the Intake in one
+// piece.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = r.Read(p[n:])
+		n += more
+	}
+	return n, err
 }
 
 // pass looks at some bytes and writes them.
