@@ -99,8 +99,12 @@ func (d *decision) apply(t ticket.Ticket, e ticket.Event, n notice) (applied, er
 	if desk == nil {
 		return applied{}, &stopped{"apply", "the desk " + t.Desk + " is no longer configured"}
 	}
+	e.Words = e.Words || n.fromAgent
 	after, effects, err := ticket.Apply(t, e, desk.Policy, d.tx.Now())
 	if err != nil {
+		return applied{}, err
+	}
+	if err := d.settled(t, &after, e, effects); err != nil {
 		return applied{}, err
 	}
 	out := applied{ticket: after, linked: slices.Contains(effects, ticket.OpenLinked)}
@@ -110,6 +114,39 @@ func (d *decision) apply(t ticket.Ticket, e ticket.Event, n notice) (applied, er
 		}
 	}
 	return out, d.record(t.State, after, e, n, effects)
+}
+
+// settled does what follows from a change besides mails: the number of a
+// ticket that needs one now, and the end of what is no longer to be said.
+func (d *decision) settled(before ticket.Ticket, after *ticket.Ticket, e ticket.Event, effects []ticket.Effect) (err error) {
+	if after.NeedsNumber() {
+		if after.Number, err = d.nextNumber(d.s.Desk(after.Desk)); err != nil {
+			return err
+		}
+		d.number = after.Number
+		d.because("number %s", after.Number)
+	}
+	asked := before.State == ticket.Pending || before.State == ticket.Frozen || before.State == ticket.Resolved
+	if asked && after.State != before.State && e.Type != ticket.Deadline {
+		if err := d.tx.CancelChases(after.ID); err != nil {
+			return err
+		}
+	}
+	tells := slices.ContainsFunc(effects, func(f ticket.Effect) bool { return f.To == ticket.Parties || f.To == ticket.Others })
+	if e.Role == ticket.Agent && tells && after.State != ticket.Closed {
+		return d.tellAll(after.ID)
+	}
+	return nil
+}
+
+// tellAll lets those whom only a form has named get the mails of the ticket
+// from now on: an agent has seen what it says.
+func (d *decision) tellAll(ticketID int64) error {
+	parties, err := d.tx.Parties(ticketID)
+	if err != nil || !slices.ContainsFunc(parties, func(p store.Party) bool { return p.Untold }) {
+		return err
+	}
+	return d.tx.TellAll(ticketID)
 }
 
 // record writes the history and queues the mails of an event.
@@ -219,8 +256,8 @@ func (d *decision) add(o store.Outbox) error {
 	return err
 }
 
-// audience finds the recipients of an effect. Machine mails that only chase
-// an answer are not sent to whom they cannot reach.
+// audience finds the recipients of an effect. To whom mails do not arrive only
+// agents' own words are sent.
 func (d *decision) audience(t ticket.Ticket, effect ticket.Effect, e ticket.Event, n notice) ([]store.Party, error) {
 	if effect.To == ticket.Agents {
 		if e.Role != ticket.Agent {
@@ -232,10 +269,12 @@ func (d *decision) audience(t ticket.Ticket, effect ticket.Effect, e ticket.Even
 	if err != nil {
 		return nil, err
 	}
-	chases := effect.Mail == ticket.Reminder || effect.Mail == ticket.AutoCloseWarning || effect.Mail == ticket.ClosureReminder
 	return slices.DeleteFunc(parties, func(p store.Party) bool {
-		if p.Role == ticket.Agent || chases && !p.Reachable {
+		switch {
+		case p.Role == ticket.Agent || p.Untold || !effect.Goes(p.Reachable):
 			return true
+		case effect.To == ticket.Sender:
+			return p.Address != t.FormFor
 		}
 		return effect.To == ticket.Others && (p.Address == e.Actor || slices.Contains(n.addressed, p.Address))
 	}), nil

@@ -86,8 +86,10 @@ func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n 
 	if err != nil {
 		return 0, &stopped{"apply", err.Error()}
 	}
-	if after.Number, err = d.nextNumber(desk); err != nil {
-		return 0, err
+	if after.NeedsNumber() {
+		if after.Number, err = d.nextNumber(desk); err != nil {
+			return 0, err
+		}
 	}
 	if after.ID, err = d.tx.AddTicket(after, d.in.mail.MessageID); err != nil {
 		return 0, err

@@ -25,15 +25,18 @@ type Party struct {
 	Reachable bool
 	Proven    bool // has shown that the mailbox is theirs
 	Active    bool
-	Link      string // 160 random bits, of its ticket page
+	// Untold: only a form has named the address. It gets no mail before an
+	// agent's first act.
+	Untold bool
+	Link   string // 160 random bits, of its ticket page
 }
 
-const partyColumns = `id, ticket_id, ordinal, role, address, name, person_id, added_by, since, reachable, proven, active, link`
+const partyColumns = `id, ticket_id, ordinal, role, address, name, person_id, added_by, since, reachable, proven, active, untold, link`
 
 func scanParty(s scanner) (Party, error) {
 	var p Party
 	err := s.Scan(&p.ID, &p.TicketID, &p.Ordinal, &p.Role, &p.Address, &p.Name, &p.PersonID, &p.AddedBy, &p.Since,
-		&p.Reachable, &p.Proven, &p.Active, &p.Link)
+		&p.Reachable, &p.Proven, &p.Active, &p.Untold, &p.Link)
 	return p, err
 }
 
@@ -73,9 +76,9 @@ func (tx *Tx) AddParty(p Party) (Party, error) {
 		p.Ordinal = all[len(all)-1].Ordinal + 1
 	}
 	p.ID, err = tx.insert(`INSERT INTO party (ticket_id, ordinal, role, address, name, person_id, added_by, since,
-		reachable, proven, active, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		reachable, proven, active, untold, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		p.TicketID, p.Ordinal, string(p.Role), p.Address, p.Name, p.PersonID, p.AddedBy, p.Since,
-		p.Reachable, p.Proven, p.Active, p.Link)
+		p.Reachable, p.Proven, p.Active, p.Untold, p.Link)
 	if err == nil {
 		tx.parties[p.TicketID] = append(slices.Clip(all), p)
 	}
@@ -106,10 +109,18 @@ func (tx *Tx) SetReachable(ticketID int64, ordinal int, ok bool) error {
 	return err
 }
 
+// TellAll lets a ticket's parties whom only a form has named get its mails
+// from now on.
+func (tx *Tx) TellAll(ticketID int64) error {
+	tx.parties = nil
+	_, err := tx.exec(`UPDATE party SET untold = 0 WHERE ticket_id = ? AND untold = 1`, ticketID)
+	return err
+}
+
 // SetProven records that a party has shown that the mailbox is theirs.
 func (tx *Tx) SetProven(partyID int64) error {
 	tx.parties = nil
-	_, err := tx.exec(`UPDATE party SET proven = 1, reachable = 1 WHERE id = ?`, partyID)
+	_, err := tx.exec(`UPDATE party SET proven = 1, reachable = 1, untold = 0 WHERE id = ?`, partyID)
 	return err
 }
 

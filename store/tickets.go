@@ -9,15 +9,18 @@ import (
 )
 
 const ticketColumns = `id, version, number, desk, state, closed, subject, assignee, category, urgency, created, updated,
-	closed_at, deadline, next, reminders, warned, waiting, resolution, merged_into`
+	closed_at, deadline, next, reminders, warned, waiting, resolution, merged_into, escalated, spent, form_for, form_at, invited,
+	postponed, stuck`
 
 func scanTicket(s scanner) (ticket.Ticket, error) {
 	var t ticket.Ticket
 	var number sql.NullString
-	var created, updated, closedAt, deadline micros
+	var created, updated, closedAt, deadline, formAt micros
+	var spent int64
 	err := s.Scan(&t.ID, &t.Version, &number, &t.Desk, &t.State, &t.Closed, &t.Subject, &t.Assignee, &t.Category, &t.Urgency,
-		&created, &updated, &closedAt, &deadline, &t.Next, &t.Reminders, &t.Warned, &t.Waiting, &t.Resolution, &t.MergedInto)
-	t.Number = number.String
+		&created, &updated, &closedAt, &deadline, &t.Next, &t.Reminders, &t.Warned, &t.Waiting, &t.Resolution, &t.MergedInto,
+		&t.Escalated, &spent, &t.FormFor, &formAt, &t.Invited, &t.Postponed, &t.Stuck)
+	t.Number, t.Spent, t.FormAt = number.String, time.Duration(spent)*time.Microsecond, formAt.Time()
 	t.Created, t.Updated, t.ClosedAt, t.Deadline = created.Time(), updated.Time(), closedAt.Time(), deadline.Time()
 	return t, err
 }
@@ -26,11 +29,12 @@ func scanTicket(s scanner) (ticket.Ticket, error) {
 // Message-ID of the mail that began it, or "".
 func (tx *Tx) AddTicket(t ticket.Ticket, opener string) (int64, error) {
 	id, err := tx.insert(`INSERT INTO ticket (version, number, desk, state, closed, subject, assignee, category, urgency,
-		created, updated, closed_at, deadline, next, reminders, warned, waiting, resolution, merged_into, opener)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		created, updated, closed_at, deadline, next, reminders, warned, waiting, resolution, merged_into, escalated, spent,
+		form_for, form_at, invited, postponed, stuck, opener)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		t.Version, nullString(t.Number), t.Desk, string(t.State), string(t.Closed), t.Subject, t.Assignee, t.Category, t.Urgency,
 		t.Created, t.Updated, t.ClosedAt, t.Deadline, string(t.Next), t.Reminders, t.Warned, t.Waiting, t.Resolution,
-		t.MergedInto, opener)
+		t.MergedInto, t.Escalated, t.Spent.Microseconds(), t.FormFor, t.FormAt, t.Invited, t.Postponed, string(t.Stuck), opener)
 	if err == nil {
 		tx.made = id
 		tx.knowParties(id, nil)
@@ -42,10 +46,12 @@ func (tx *Tx) AddTicket(t ticket.Ticket, opener string) (int64, error) {
 func (tx *Tx) SaveTicket(t ticket.Ticket) error {
 	n, err := tx.exec(`UPDATE ticket SET version = ?, number = ?, desk = ?, state = ?, closed = ?, subject = ?,
 		assignee = ?, category = ?, urgency = ?, updated = ?, closed_at = ?, deadline = ?, next = ?, reminders = ?,
-		warned = ?, waiting = ?, resolution = ?, merged_into = ? WHERE id = ?`,
+		warned = ?, waiting = ?, resolution = ?, merged_into = ?, escalated = ?, spent = ?, form_for = ?, form_at = ?,
+		invited = ?, postponed = ?, stuck = ? WHERE id = ?`,
 		t.Version, nullString(t.Number), t.Desk, string(t.State), string(t.Closed), t.Subject,
 		t.Assignee, t.Category, t.Urgency, t.Updated, t.ClosedAt, t.Deadline, string(t.Next), t.Reminders,
-		t.Warned, t.Waiting, t.Resolution, t.MergedInto, t.ID)
+		t.Warned, t.Waiting, t.Resolution, t.MergedInto, t.Escalated, t.Spent.Microseconds(), t.FormFor, t.FormAt,
+		t.Invited, t.Postponed, string(t.Stuck), t.ID)
 	if err == nil && n != 1 {
 		return fmt.Errorf("save ticket %d: no such row", t.ID)
 	}

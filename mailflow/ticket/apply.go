@@ -10,15 +10,19 @@ import (
 // is refused with a [Refused], and t is returned unchanged.
 //
 // Everything depends on the arguments alone, so that the same history always
-// gives the same ticket.
+// gives the same ticket. For [Move], p is the policy of the desk it goes to.
+//
+// Apply gives no number: see [Ticket.NeedsNumber].
 func Apply(t Ticket, e Event, p Policy, now time.Time) (Ticket, []Effect, error) {
 	c := change{Ticket: t, e: e, p: p, now: now}
 	var err error
 	switch {
 	case t.State == None:
 		err = c.begin()
-	case e.Type == Deadline || e.Type == Taken || e.Type == Failed:
+	case e.Type == Deadline || e.Type == Taken || e.Type == Failed || e.Type == Delayed:
 		err = c.clock()
+	case t.Closed == Merged && e.Type != Arrived:
+		err = Refused("this ticket was merged into another one and goes on there")
 	case e.Role == Agent:
 		err = c.agent()
 	default:
@@ -27,7 +31,7 @@ func Apply(t Ticket, e Event, p Policy, now time.Time) (Ticket, []Effect, error)
 	if err != nil {
 		return t, nil, err
 	}
-	if e.Role != Agent && c.tell {
+	if c.tell && e.Role != Agent {
 		c.mail(Notification, Agents)
 	}
 	c.Updated = now
@@ -53,14 +57,14 @@ type change struct {
 }
 
 func (c *change) mail(k Kind, to Audience) {
-	c.effects = append(c.effects, Effect{Mail: k, To: to})
+	c.effects = append(c.effects, Effect{Mail: k, To: to, Words: c.e.Role == Agent && c.e.Words && to != Agents})
 }
 
 // due sets the one deadline. A timer that is off means that nothing is due,
 // and nothing warns of a closing that does not come.
 func (c *change) due(next Kind, after time.Duration) {
+	c.calm()
 	if after == Off || next == AutoCloseWarning && c.p.Timers.AutoCloseAfter == Off && !c.mustApprove() {
-		c.calm()
 		return
 	}
 	c.Next, c.Deadline = next, c.now.Add(after)
@@ -69,7 +73,10 @@ func (c *change) due(next Kind, after time.Duration) {
 // mustApprove: silence never closes this ticket as it stands.
 func (c *change) mustApprove() bool { return c.State == Resolved && c.p.Approval == Required }
 
-func (c *change) calm() { c.Next, c.Deadline = "", time.Time{} }
+func (c *change) calm() {
+	c.Next, c.Deadline = "", time.Time{}
+	c.Postponed, c.Stuck = false, ""
+}
 
 // restart forgets reminders, warning and deadline: somebody has spoken.
 func (c *change) restart() {
@@ -77,9 +84,27 @@ func (c *change) restart() {
 	c.calm()
 }
 
-func (c *change) close(why Reason) {
+// become takes the ticket to a state in which nothing is due yet.
+func (c *change) become(s State) {
 	c.restart()
-	c.State, c.Closed, c.ClosedAt = Closed, why, c.now
+	c.State, c.Closed = s, ""
+	if s != AwaitingForm {
+		c.FormFor, c.Invited = "", false
+	}
+}
+
+// end closes the ticket without a word.
+func (c *change) end(why Reason) {
+	form, invited := c.FormFor, c.Invited
+	c.become(Closed)
+	c.Closed, c.ClosedAt = why, c.now
+	if why == Abandoned {
+		c.FormFor, c.Invited = form, invited
+	}
+}
+
+func (c *change) close(why Reason) {
+	c.end(why)
 	c.mail(ClosedMail, Parties)
 }
 
@@ -97,129 +122,48 @@ func (c *change) begin() error {
 		}
 		c.State = Open
 		c.mail(Opened, Parties)
+	case FormSent:
+		if c.e.Role != Agent {
+			return Refused("only an agent sends the form to somebody")
+		}
+		c.State, c.Invited, c.FormFor = AwaitingForm, true, c.e.For
+		c.sendForm()
+		c.mail(Notification, Agents) // it begins
 	case Received:
+		c.received()
+	case Submitted: // by somebody who is signed in
+		if !isParty(c.e.Role) {
+			return Refused("a form is submitted by a party")
+		}
 		c.State = New
-		if c.e.Answerable {
-			c.mail(Acknowledgment, Parties)
-		}
+		c.mail(Acknowledgment, Parties)
 	default:
-		return Refused("a ticket begins with a mail, or is opened by an agent")
+		return Refused("a ticket begins with a mail or a form, or is opened by an agent")
 	}
 	return nil
 }
 
-// party is what customers, integrators and followers do.
-func (c *change) party() error {
-	switch c.e.Type {
-	case Arrived:
-		return nil
-	case Waits:
-		c.Waiting++
-		c.tell = true
-		return nil
-	case Answered, Thanked, Approve, Refuse, Withdraw:
-	default:
-		return c.refuse()
+// received is the first mail. Who will get no form's link, or follows a
+// closed ticket, is not made to wait for a form.
+func (c *change) received() {
+	if c.p.Intake == Form && c.e.Answerable && !c.e.Linked {
+		c.State, c.FormFor = AwaitingForm, c.e.Actor
+		c.sendForm()
+		return
 	}
-	if c.e.Role != Customer && c.e.Role != Integrator && c.e.Role != Follower {
-		return Refused("only a party of this ticket can answer it")
+	c.State = New
+	if c.e.Answerable {
+		c.mail(Acknowledgment, Parties)
 	}
-	c.tell = true
-	typ := c.meant()
-	switch c.State {
-	case New, Open:
-		return c.partyWhileOpen(typ)
-	case Pending, Frozen:
-		return c.partyWhileAsked(typ)
-	case Resolved:
-		return c.partyWhileResolved(typ)
-	case Closed:
-		return c.partyWhenClosed(c.e.Type) // an approval that does not count is no complaint
-	}
-	return c.refuse()
 }
 
-// meant takes back an approval, refusal or withdrawal that its writer may not
-// give: it is then an ordinary answer.
-func (c *change) meant() EventType {
-	typ := c.e.Type
-	switch typ {
-	case Approve, Withdraw:
-		if c.e.Alone || !c.mayApprove() {
-			return Answered
-		}
-	case Refuse:
-		if c.e.Alone || (c.e.Role != Customer && c.e.Role != Integrator) {
-			return Answered
-		}
-	}
-	if c.e.Resolution != 0 && c.e.Resolution != c.Resolution {
-		return Answered
-	}
-	return typ
+// sendForm mails the form's link and begins the time that it is good for.
+func (c *change) sendForm() {
+	c.mailForm()
+	c.due(FormLink, c.p.Timers.FormExpires)
 }
 
-func (c *change) mayApprove() bool {
-	switch c.e.Role {
-	case Customer:
-		return true
-	case Integrator:
-		if c.p.Approval == Required {
-			return !c.e.HasCustomer
-		}
-		return c.e.CustomerSilent || !c.e.HasCustomer
-	}
-	return false
-}
-
-func (c *change) partyWhileOpen(typ EventType) error {
-	if typ == Withdraw {
-		c.close(Withdrawn)
-		return nil
-	}
-	c.mail(Update, Others)
-	return nil
-}
-
-func (c *change) partyWhileAsked(typ EventType) error {
-	if typ == Withdraw {
-		c.close(Withdrawn)
-		return nil
-	}
-	c.restart()
-	c.State = Open
-	c.mail(Update, Others)
-	return nil
-}
-
-func (c *change) partyWhileResolved(typ EventType) error {
-	switch typ {
-	case Approve, Withdraw:
-		c.close(Approved)
-	case Thanked:
-	case Refuse:
-		c.restart()
-		c.State = Open
-		c.mail(Reopened, Parties)
-	default:
-		c.restart()
-		c.State = Open
-		c.mail(Update, Others)
-	}
-	return nil
-}
-
-func (c *change) partyWhenClosed(typ EventType) error {
-	switch {
-	case typ == Thanked || typ == Approve || typ == Withdraw:
-		return nil
-	case c.p.Timers.ReopenWithin != Off && !c.now.After(c.ClosedAt.Add(c.p.Timers.ReopenWithin)) && c.Closed != Merged:
-		c.restart()
-		c.State, c.Closed = Open, ""
-		c.mail(Reopened, Parties)
-		return nil
-	}
-	c.tell = false // the linked ticket tells
-	c.effects = append(c.effects, OpenLinked)
-	return nil
+func (c *change) mailForm() {
+	c.FormAt = c.now
+	c.mail(FormLink, Sender)
 }

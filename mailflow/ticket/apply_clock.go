@@ -10,31 +10,62 @@ func (c *change) clock() error {
 		c.taken()
 		return nil
 	case Failed:
-		c.tell = true
+		c.failed()
+		return nil
+	case Delayed:
+		c.delayed()
 		return nil
 	}
-	if c.Deadline.IsZero() || c.now.Before(c.Deadline) {
+	switch {
+	case c.Deadline.IsZero() || c.now.Before(c.Deadline):
 		return Refused("nothing is due")
-	}
-	if c.Waiting > 0 {
+	case c.Waiting > 0:
 		return Refused("a mail of this ticket waits for an agent: the clock stands still")
-	}
-	if !c.e.Reachable {
-		c.calm() // nothing closes that nobody can hear of; agents are told once
-		c.tell = true
+	case c.e.Still:
+		return Refused("a mail of this ticket is held, or its mailbox cannot be read: the clock stands still")
+	case !c.e.Reachable:
+		c.stick(c.Next) // nothing closes that nobody can hear of; agents are told once
 		return nil
 	}
 	return c.step()
 }
 
-// step takes the one step that is due.
+// stick stops the clock until a party can be reached.
+func (c *change) stick(step Kind) {
+	c.calm()
+	c.Stuck, c.tell = step, true
+}
+
+// resume takes the clock up again where it had stopped because nobody could
+// be reached. A warning that nobody got is given anew.
+func (c *change) resume() {
+	if c.Stuck == "" {
+		return
+	}
+	c.Next, c.Warned = c.Stuck, c.Stuck == ClosedMail
+	c.again()
+}
+
+// step takes the one step that is due. It follows a mail of ours: where that
+// is still on its way the step waits, and where it was lost it is said again.
 func (c *change) step() error {
+	c.Postponed = false
+	switch {
+	case c.e.Fate == Underway:
+		c.again()
+		return nil
+	case c.e.Fate == Lost && c.repeat():
+		return nil
+	}
 	switch c.Next {
+	case FormLink:
+		c.end(Abandoned)
 	case Reminder:
 		if c.Reminders >= c.p.Timers.Reminders { // the policy has changed
 			c.warn()
 			return nil
 		}
+		c.Reminders++
 		c.remind()
 	case ClosureReminder:
 		c.mail(ClosureReminder, Parties)
@@ -42,21 +73,47 @@ func (c *change) step() error {
 	case AutoCloseWarning:
 		c.warn()
 	case ClosedMail:
-		c.tell = true
-		if c.State == Resolved {
-			c.close(Unconfirmed)
-		} else {
-			c.close(Unanswered)
-		}
+		c.silent()
 	default:
 		return c.refuse()
 	}
 	return nil
 }
 
+// silent closes a ticket of which nobody has said a word.
+func (c *change) silent() {
+	c.tell = true
+	switch {
+	case c.mustApprove(): // the policy has changed
+		c.warn()
+	case c.State == Resolved:
+		c.close(Unconfirmed)
+	default:
+		c.close(Unanswered)
+	}
+}
+
+// repeat says again what nobody got, under the same number; false where it is
+// no reminder or warning, and the step that is due says it, too.
+func (c *change) repeat() bool {
+	switch {
+	case c.Next == FormLink:
+		c.sendForm()
+	case c.Warned:
+		c.warn()
+	case c.State == Resolved && c.Next == AutoCloseWarning:
+		c.mail(ClosureReminder, Parties)
+		c.again()
+	case c.State == Frozen && c.Reminders > 0 && c.Reminders <= c.p.Timers.Reminders:
+		c.remind()
+	default:
+		return false
+	}
+	return true
+}
+
 func (c *change) remind() {
 	c.State = Frozen
-	c.Reminders++
 	c.effects = append(c.effects, Effect{Mail: Reminder, To: Parties, N: c.Reminders, M: c.p.Timers.Reminders})
 	if c.Reminders < c.p.Timers.Reminders {
 		c.due(Reminder, c.p.Timers.ReminderEvery)
@@ -84,21 +141,89 @@ func (c *change) warn() {
 	c.mail(AutoCloseWarning, Parties)
 }
 
-// taken begins the last period once the warning is on its way.
+// awaitsTaken: the warning is out, and nothing is due before the relay has
+// taken it.
+func (c *change) awaitsTaken() bool {
+	return c.Warned && c.Deadline.IsZero() && c.Stuck == "" && (c.State == Frozen || c.State == Resolved && !c.mustApprove())
+}
+
+// taken begins the last period once the warning is on its way. Any mail that
+// is taken shows that somebody can be reached again.
 func (c *change) taken() {
-	closing := c.State == Frozen || c.State == Resolved && c.p.Approval == Assumed
-	if c.e.Kind == AutoCloseWarning && c.Warned && closing && c.Deadline.IsZero() {
+	if c.e.Kind == AutoCloseWarning && c.awaitsTaken() {
 		c.due(ClosedMail, c.p.Timers.AutoCloseAfter)
+		return
 	}
+	if c.e.Reachable {
+		c.resume()
+	}
+}
+
+// failed is a mail that did not arrive. Where it was the last copy of a
+// warning, the warning was not given.
+func (c *change) failed() {
+	c.tell = true
+	if c.e.Kind != AutoCloseWarning || c.e.Fate != Lost || !c.awaitsTaken() {
+		return
+	}
+	c.stick(AutoCloseWarning)
+	if c.e.Reachable {
+		c.resume()
+	}
+}
+
+// delayed postpones the step that follows a mail, once.
+func (c *change) delayed() {
+	if c.Postponed || c.Deadline.IsZero() || !c.follows(c.e.Kind) {
+		return
+	}
+	c.again()
+	c.Postponed = !c.Deadline.IsZero()
+}
+
+// follows says whether the deadline follows a mail of that kind.
+func (c *change) follows(k Kind) bool {
+	switch {
+	case c.Warned:
+		return k == AutoCloseWarning
+	case c.State == AwaitingForm:
+		return k == FormLink
+	case c.State == Pending:
+		return k == InformationRequest || k == ActionRequest || k == Opened
+	case c.State == Frozen:
+		return k == Reminder
+	case c.State == Resolved:
+		return k == ClosureRequest || k == ClosureReminder
+	}
+	return false
 }
 
 // again gives the running deadline its full period.
 func (c *change) again() { c.due(c.Next, c.period()) }
 
+// following is the step that comes next as the ticket stands, where none was
+// due because a timer was off.
+func (c *change) following() Kind {
+	switch {
+	case c.Stuck != "" || c.Warned:
+	case c.State == AwaitingForm:
+		return FormLink
+	case c.State == Resolved:
+		return ClosureReminder
+	case (c.State == Pending || c.State == Frozen) && c.Reminders < c.p.Timers.Reminders:
+		return Reminder
+	case c.State == Pending || c.State == Frozen:
+		return AutoCloseWarning
+	}
+	return ""
+}
+
 // period is the timer that leads to the next step.
 func (c *change) period() time.Duration {
 	t := c.p.Timers
 	switch c.Next {
+	case FormLink:
+		return t.FormExpires
 	case ClosedMail:
 		return t.AutoCloseAfter
 	case Reminder, AutoCloseWarning:

@@ -142,7 +142,7 @@ func TestWaiting(t *testing.T) {
 }
 
 // lives are the shapes that a ticket can have, each with its step due.
-var lives = []string{"none", "awaiting-form", "new", "open", "open #1",
+var lives = []string{"none", "awaiting-form", "awaiting-form: form-link in 0h", "new", "open", "open #1",
 	"pending", "pending: reminder in 0h", "pending: auto-close-warning in 0h",
 	"frozen 1x", "frozen 1x: reminder in 0h", "frozen 2x: auto-close-warning in 0h", "frozen 2x warned", "frozen 2x warned: closed in 0h",
 	"resolved #1", "resolved #1: closure-reminder in 0h", "resolved #1: auto-close-warning in 0h", "resolved warned #1",
@@ -150,34 +150,47 @@ var lives = []string{"none", "awaiting-form", "new", "open", "open #1",
 	"closed agent 1h", "closed rejected 500h", "closed approved #1 1h", "closed merged 1h"}
 
 // matrix says who may bring which event in which state: p a party, a an agent,
-// * whoever it is. The rest is refused. (What follows the form is not yet.)
+// * whoever it is. The rest is refused.
 const matrix = `
                    none awaiting-form new open pending frozen resolved closed
 received           *    .             .   .    .       .      .        .
 opened-for         a    .             .   .    .       .      .        .
-answered           .    .             p   p    p       p      p        p
-thanked            .    .             p   p    p       p      p        p
-approved           .    .             p   p    p       p      p        p
-refused            .    .             p   p    p       p      p        p
-withdrawn          .    .             p   p    p       p      p        p
+form-sent          a    .             .   .    .       .      .        .
+submitted          p    p             p   p    p       p      p        p
+joined             .    p             p   p    p       p      p        p
+answered           .    p             p   p    p       p      p        p
+thanked            .    p             p   p    p       p      p        p
+approved           .    p             p   p    p       p      p        p
+refused            .    p             p   p    p       p      p        p
+withdrawn          .    p             p   p    p       p      p        p
 arrived            .    *             *   *    *       *      *        *
 waits              .    *             *   *    *       *      *        *
-validated          .    .             a   .    .       .      .        .
-replied            .    .             a   a    a       a      a        .
-asked-information  .    .             a   a    a       a      .        .
-asked-action       .    .             a   a    a       a      .        .
-rejected           .    .             a   .    .       .      .        .
+validated          .    a             a   .    .       .      .        .
+replied            .    a             a   a    a       a      a        .
+asked-information  .    a             a   a    a       a      .        .
+asked-action       .    a             a   a    a       a      .        .
+rejected           .    a             a   .    .       .      .        .
 resolved           .    .             a   a    a       a      .        .
-closed             .    .             a   a    a       a      a        .
+closed             .    a             a   a    a       a      a        .
 reopened           .    .             .   .    .       .      a        a
+moved              .    a             a   a    a       a      a        .
+merged             .    a             a   a    a       a      a        .
+took-over          .    a             a   a    a       a      a        .
 noted              .    a             a   a    a       a      a        a
 assigned           .    a             a   a    a       a      a        a
 accepted           .    a             a   a    a       a      a        a
 split              .    a             a   a    a       a      a        a
 party-added        .    a             a   a    a       a      a        a
-deadline           .    .             .   .    *       *      *        .
+party-removed      .    a             a   a    a       a      a        a
+categorised        .    a             a   a    a       a      a        a
+urgency-set        .    a             a   a    a       a      a        a
+escalated          .    a             a   a    a       a      a        a
+time-spent         .    a             a   a    a       a      a        a
+linked             .    a             a   a    a       a      a        a
+deadline           .    *             .   .    *       *      *        .
 taken              .    *             *   *    *       *      *        *
 failed             .    *             *   *    *       *      *        *
+delayed            .    *             *   *    *       *      *        *
 unheard-of         .    .             .   .    .       .      .        .`
 
 // Every pair of state and event is in the table or refused, whoever brings it
@@ -208,7 +221,7 @@ func TestTotal(t *testing.T) {
 func accepted(t *testing.T, state string, typ EventType, role Role) (some bool) {
 	t.Helper()
 	e := event("system x")
-	e.Type, e.Role = typ, role
+	e.Type, e.Role, e.Into = typ, role, 8
 	for _, life := range lives {
 		if !strings.HasPrefix(life, state) {
 			continue

@@ -1,6 +1,9 @@
 package ticket
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // These are the rows of the table of a ticket's life (design §3). A ticket is
 // written as parse reads it; an hour has passed since its last deadline was
@@ -14,7 +17,7 @@ func TestBegin(t *testing.T) {
 	row("none", "customer received unanswerable", "new", "notification>agents")
 	row("none", "agent opened-for", "open", "opened>parties")
 	row("none", "customer opened-for", "refused", "only an agent opens a ticket for somebody")
-	row("none", "customer answered", "refused", "a ticket begins with a mail, or is opened by an agent")
+	row("none", "customer answered", "refused", "a ticket begins with a mail or a form, or is opened by an agent")
 	row = rows(t, "validation required")
 	row("none", "customer received", "new", "acknowledgment>parties notification>agents")
 	row("none", "agent opened-for", "open", "opened>parties")
@@ -167,7 +170,7 @@ func TestClosed(t *testing.T) {
 		row(from, "follower answered", "open", "reopened>parties notification>agents")
 		row(from, "customer refused", "open", "reopened>parties notification>agents")
 	}
-	for _, from := range []string{"closed agent 100h1ns", "closed withdrawn 101h", "closed merged 1h"} {
+	for _, from := range []string{"closed agent 100h1ns", "closed withdrawn 101h"} {
 		still := show(parse(from))
 		row(from, "customer answered", still, "linked-ticket")
 		row(from, "follower answered", still, "linked-ticket")
@@ -184,7 +187,7 @@ func TestClosed(t *testing.T) {
 func TestAnyState(t *testing.T) {
 	row := rows(t, "")
 	for _, from := range lives {
-		if from == "none" {
+		if from == "none" || strings.Contains(from, "merged") {
 			continue
 		}
 		from = show(parse(from))

@@ -91,6 +91,19 @@ type Ticket struct {
 	Assignee string // an agent's address, or ""
 	Category string
 	Urgency  string
+	// Escalated is set once an agent has escalated the ticket.
+	Escalated bool
+	// Spent is the working time that agents have noted.
+	Spent time.Duration
+
+	// FormFor is the address whose form is awaited, also while the ticket is
+	// closed because it never came; else "".
+	FormFor string
+	// FormAt is when the form's link was last mailed; zero if never.
+	FormAt time.Time
+	// Invited: an agent had the form sent, so that its submission opens the
+	// ticket.
+	Invited bool
 
 	Created  time.Time
 	Updated  time.Time
@@ -101,6 +114,12 @@ type Ticket struct {
 	Next     Kind
 	// Reminders counts those sent since the parties were last asked.
 	Reminders int
+	// Postponed: a report of a delay has put off the deadline; it does so once
+	// a step.
+	Postponed bool
+	// Stuck is the step that was due when no party could be reached. It is due
+	// again once one can.
+	Stuck Kind
 	// Warned is set once the auto-close warning was sent, or, where a
 	// resolution must be approved, once the agents were told of the silence.
 	Warned bool
@@ -114,4 +133,10 @@ type Ticket struct {
 	MergedInto int64
 	// Version is raised at every change.
 	Version int64
+}
+
+// NeedsNumber says that the ticket has left awaiting-form, or never was there,
+// and has no number yet.
+func (t Ticket) NeedsNumber() bool {
+	return t.Number == "" && t.State != None && t.State != AwaitingForm && t.State != Closed
 }
