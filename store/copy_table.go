@@ -242,7 +242,7 @@ func (t copyTable) insertArrays(tx *Tx, rows [][]any) error {
 			args[i] = column[[]byte](rows, i)
 		}
 	}
-	_, err := tx.on.ExecContext(tx.ctx, `INSERT INTO `+quoted(t.name)+` (`+t.list()+`) SELECT * FROM unnest(`+strings.Join(marks, ", ")+`)`, args...)
+	_, err := tx.on.exec(tx.ctx, `INSERT INTO `+quoted(t.name)+` (`+t.list()+`) SELECT * FROM unnest(`+strings.Join(marks, ", ")+`)`, args)
 	if err != nil {
 		return fmt.Errorf("rows %s to %s: %w", t.keyOf(rows[0]), t.keyOf(rows[len(rows)-1]), tx.lose(err))
 	}

@@ -148,7 +148,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 		return db.viewError(ctx, err)
 	}
 	defer on.Rollback()
-	tx := db.newTx(ctx, on)
+	tx := db.newTx(ctx, sqlRunner{on})
 	return db.viewError(ctx, tx.end(fn(tx)))
 }
 

@@ -258,7 +258,7 @@ func (tx *Tx) deliveries(query string, args ...any) ([]Delivery, error) {
 
 // collect reads all rows, so that the next statement finds the connection
 // free.
-func collect[T any](rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) {
+func collect[T any](rows rowSource, scan func(scanner) (T, error)) ([]T, error) {
 	defer rows.Close()
 	var out []T
 	for rows.Next() {

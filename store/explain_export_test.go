@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 )
 
@@ -23,7 +22,7 @@ type explainer struct {
 }
 
 func (e *explainer) plan(ctx context.Context, query string, args []any) {
-	rows, err := e.runner.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, args...)
+	rows, err := e.runner.query(ctx, "EXPLAIN QUERY PLAN "+query, args)
 	if err != nil {
 		e.steps = append(e.steps, "ERROR "+err.Error())
 		return
@@ -39,17 +38,22 @@ func (e *explainer) plan(ctx context.Context, query string, args []any) {
 	}
 }
 
-func (e *explainer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (e *explainer) exec(ctx context.Context, query string, args []any) (int64, error) {
 	e.plan(ctx, query, args)
-	return e.runner.ExecContext(ctx, query, args...)
+	return e.runner.exec(ctx, query, args)
 }
 
-func (e *explainer) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (e *explainer) insert(ctx context.Context, query string, args []any) (int64, error) {
 	e.plan(ctx, query, args)
-	return e.runner.QueryContext(ctx, query, args...)
+	return e.runner.insert(ctx, query, args)
 }
 
-func (e *explainer) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+func (e *explainer) query(ctx context.Context, query string, args []any) (rows, error) {
 	e.plan(ctx, query, args)
-	return e.runner.QueryRowContext(ctx, query, args...)
+	return e.runner.query(ctx, query, args)
+}
+
+func (e *explainer) row(ctx context.Context, query string, args []any) (scanner, error) {
+	e.plan(ctx, query, args)
+	return e.runner.row(ctx, query, args)
 }

@@ -1,17 +1,15 @@
 package store
 
-import "database/sql"
-
 // What the tests, which are in package store_test for storetest's sake, may
 // use besides the exported API.
 
-func (tx *Tx) Exec(query string, args ...any) (int64, error)      { return tx.exec(query, args...) }
-func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) { return tx.query(query, args...) }
-func (tx *Tx) Row(query string, args ...any) *sql.Row             { return tx.row(query, args...) }
-func (tx *Tx) Insert(query string, args ...any) (int64, error)    { return tx.insert(query, args...) }
-func (tx *Tx) LockKey(hash int64) error                           { return tx.lockKey(hash) }
-func (tx *Tx) ForUpdate() string                                  { return tx.forUpdate() }
-func (tx *Tx) SkipLocked() string                                 { return tx.skipLocked() }
+func (tx *Tx) Exec(query string, args ...any) (int64, error)   { return tx.exec(query, args...) }
+func (tx *Tx) Query(query string, args ...any) (rows, error)   { return tx.query(query, args...) }
+func (tx *Tx) Row(query string, args ...any) scanner           { return tx.row(query, args...) }
+func (tx *Tx) Insert(query string, args ...any) (int64, error) { return tx.insert(query, args...) }
+func (tx *Tx) LockKey(hash int64) error                        { return tx.lockKey(hash) }
+func (tx *Tx) ForUpdate() string                               { return tx.forUpdate() }
+func (tx *Tx) SkipLocked() string                              { return tx.skipLocked() }
 
 var (
 	Rebind        = rebind

@@ -137,7 +137,7 @@ func (db *DB) tryPostgres(ctx context.Context, what string, fn func(*Tx) error) 
 	ctx, cancelStatements := context.WithCancel(ctx)
 	defer cancelStatements()
 	context.AfterFunc(whole, cancelStatements)
-	tx := db.newTx(ctx, on)
+	tx := db.newTx(ctx, sqlRunner{on})
 	if err := tx.protect(fn); err != nil {
 		return nil, err
 	}

@@ -21,9 +21,8 @@ type Tx struct {
 	on  runner
 	now time.Time
 
-	open  *sql.Rows // the last rows handed out, perhaps still being read
-	lost  error     // the statement that failed
-	alive func() error
+	open  rows  // the last rows handed out, perhaps still being read
+	lost  error // the statement that failed
 	wrote bool  // something other than a SELECT ran
 	bytes int64 // of arguments given to it
 	after []func()
@@ -34,12 +33,30 @@ type Tx struct {
 	made    int64 // the ticket that the transaction made: nobody else sees it
 }
 
-// runner is what *sql.Conn and *sql.Tx have in common.
+// runner runs the statements of a transaction on one engine.
 type runner interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	exec(ctx context.Context, query string, args []any) (changed int64, err error)
+	insert(ctx context.Context, query string, args []any) (id int64, err error)
+	query(ctx context.Context, query string, args []any) (rows, error)
+	row(ctx context.Context, query string, args []any) (scanner, error)
 }
+
+// rows are those of one statement.
+type rows interface {
+	rowSource
+	reading() bool // neither at their end nor closed
+}
+
+// rowSource is what *sql.Rows and our own rows have in common.
+type rowSource interface {
+	scanner
+	Next() bool
+	Err() error
+	Close() error
+}
+
+// returningID ends the statements of [Tx.insert].
+const returningID = " RETURNING id"
 
 // Now is the time of the transaction: UTC, whole microseconds, the same at
 // every call.
@@ -59,21 +76,21 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	if err := tx.prepare(query, args); err != nil {
 		return 0, err
 	}
-	res, err := tx.on.ExecContext(tx.ctx, tx.db.dialect.sql(query), args...)
+	n, err := tx.on.exec(tx.ctx, tx.db.dialect.sql(query), args)
 	if err != nil {
 		return 0, tx.lose(err)
 	}
-	return res.RowsAffected()
+	return n, nil
 }
 
 // query runs a statement that returns rows. They are read to their end, or
 // closed, before the next statement of the transaction: PostgreSQL cannot do
 // two things at once on a connection. Forgetting it panics on both engines.
-func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
+func (tx *Tx) query(query string, args ...any) (rows, error) {
 	if err := tx.prepare(query, args); err != nil {
 		return nil, err
 	}
-	rows, err := tx.on.QueryContext(tx.ctx, tx.db.dialect.sql(query), args...)
+	rows, err := tx.on.query(tx.ctx, tx.db.dialect.sql(query), args)
 	if err != nil {
 		return nil, tx.lose(err)
 	}
@@ -83,21 +100,29 @@ func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
 
 // row runs a statement that returns at most one row. It must be scanned:
 // a connection stays with a row that never was.
-func (tx *Tx) row(query string, args ...any) *sql.Row {
+func (tx *Tx) row(query string, args ...any) scanner {
 	if err := tx.prepare(query, args); err != nil {
-		return tx.failedRow(err)
+		return failedRow{err}
 	}
-	row := tx.on.QueryRowContext(tx.ctx, tx.db.dialect.sql(query), args...)
-	if err := row.Err(); err != nil {
-		tx.lose(err)
+	row, err := tx.on.row(tx.ctx, tx.db.dialect.sql(query), args)
+	if err != nil {
+		return failedRow{tx.lose(err)}
 	}
 	return row
 }
 
+// failedRow is the row of a statement that failed.
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
 // insert runs a statement that ends in RETURNING id and returns that id, or
 // sql.ErrNoRows if ON CONFLICT DO NOTHING did nothing.
 func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
-	err = tx.row(query, args...).Scan(&id)
+	if err := tx.prepare(query, args); err != nil {
+		return 0, err
+	}
+	id, err = tx.on.insert(tx.ctx, tx.db.dialect.sql(query), args)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, tx.lose(err)
 	}
@@ -112,11 +137,6 @@ func (tx *Tx) prepare(query string, args []any) error {
 	}
 	if tx.reading() {
 		panic("store: a statement while the rows of the one before are open: " + query)
-	}
-	if tx.alive != nil {
-		if err := tx.alive(); err != nil {
-			return tx.lose(err)
-		}
 	}
 	n, err := clean(args)
 	if err != nil {
@@ -135,13 +155,12 @@ func isSelect(query string) bool {
 	return len(q) > 6 && strings.EqualFold(q[:6], "select")
 }
 
-// reading reports whether the rows handed out last are still open. Columns
-// fails on closed rows, and nothing else tells.
+// reading reports whether the rows handed out last are still open.
 func (tx *Tx) reading() bool {
 	if tx.open == nil {
 		return false
 	}
-	if _, err := tx.open.Columns(); err == nil {
+	if tx.open.reading() {
 		return true
 	}
 	tx.open = nil
@@ -168,25 +187,3 @@ func (tx *Tx) end(err error) error {
 	}
 	return classify(err)
 }
-
-// failedRow returns a row whose Scan fails with err. A sql.Row cannot be made
-// elsewhere, so a query under a context that ended with that error makes it.
-func (tx *Tx) failedRow(err error) *sql.Row {
-	return tx.on.QueryRowContext(failedContext{tx.ctx, err}, "SELECT 1")
-}
-
-// failedContext is a context that ended with a given error.
-type failedContext struct {
-	context.Context
-	err error
-}
-
-func (c failedContext) Err() error { return c.err }
-
-func (c failedContext) Done() <-chan struct{} { return closedChan }
-
-var closedChan = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()

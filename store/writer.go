@@ -29,7 +29,8 @@ const (
 // own: only the culprit gets its error, and nobody was told success before.
 type writer struct {
 	db   *DB
-	conn *sql.Conn // used by the writing goroutine alone
+	conn *sql.Conn
+	lite *liteConn // of conn; used by the writing goroutine alone
 	gate sync.Mutex
 	// gate is held for the time of a transaction, and by the checkpoint that
 	// resets the WAL.
@@ -70,7 +71,11 @@ func startWriter(ctx context.Context, db *DB) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{db: db, conn: conn, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	lite, err := newLiteConn(conn)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	w := &writer{db: db, conn: conn, lite: lite, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	go w.loop()
 	return w, nil
 }
@@ -159,6 +164,7 @@ func (w *writer) stop() error {
 	}
 	w.mu.Unlock()
 	<-w.stopped
+	w.lite.close()
 	return w.conn.Close()
 }
 
@@ -269,16 +275,15 @@ func (w *writer) run(j *job) bool {
 	}
 	w.call(j)
 	if w.db.noticed(j.err) != nil {
-		return !j.tx.wrote && j.tx.lost == nil && w.alive() == nil
+		return !j.tx.wrote && j.tx.lost == nil && w.lite.alive() == nil
 	}
-	j.err = w.alive()
+	j.err = w.lite.alive()
 	return j.err == nil
 }
 
 // call runs the update's function and sets j.err.
 func (w *writer) call(j *job) {
-	j.tx = w.db.newTx(context.Background(), w.conn)
-	j.tx.alive = w.alive
+	j.tx = w.db.newTx(context.Background(), w.lite)
 	w.running = j
 	defer func() {
 		if v := recover(); v != nil {
@@ -317,8 +322,8 @@ func (w *writer) begin() error {
 	if err := w.db.Failure(); err != nil {
 		return err
 	}
-	_, err := w.conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
-	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) {
+	err := w.lite.do("BEGIN IMMEDIATE")
+	if errors.Is(err, driver.ErrBadConn) {
 		err = fmt.Errorf("%w: %w", ErrIO, err)
 	}
 	return w.db.noticed(classify(err))
@@ -329,7 +334,7 @@ func (w *writer) commit() error {
 	for _, j := range w.group {
 		Point("before", j.what)
 	}
-	if _, err := w.conn.ExecContext(context.Background(), "COMMIT"); err != nil {
+	if err := w.lite.do("COMMIT"); err != nil {
 		return errors.Join(w.db.noticed(classify(err)), w.rollback())
 	}
 	for _, j := range w.group {
@@ -341,30 +346,16 @@ func (w *writer) commit() error {
 // rollback ends the transaction if SQLite has not done so itself. If that
 // cannot be done the connection is of no more use, nor the DB.
 func (w *writer) rollback() error {
-	if w.alive() != nil {
+	if w.lite.alive() != nil {
 		return nil
 	}
-	if _, err := w.conn.ExecContext(context.Background(), "ROLLBACK"); err != nil {
+	if err := w.lite.do("ROLLBACK"); err != nil {
 		return w.db.noticed(fmt.Errorf("%w: roll back: %w", ErrIO, err))
 	}
 	return nil
 }
 
 var errGone = errors.New("SQLite rolled back the whole transaction")
-
-// alive returns errGone if there is no transaction: a statement would then be
-// committed by itself.
-func (w *writer) alive() error {
-	gone := false
-	err := w.conn.Raw(func(c any) error {
-		gone = c.(interface{ AutoCommit() bool }).AutoCommit()
-		return nil
-	})
-	if err == nil && gone {
-		err = errGone
-	}
-	return err
-}
 
 // refuse answers first and all that wait: they would each wait as long for
 // the same lock.
