@@ -55,19 +55,22 @@ type draft struct {
 // the one made before, so that every try sends the same bytes. A mail that
 // cannot be made, or that shows what its reader may not see, is held.
 func (f *Flow) Compose(ctx context.Context, o *store.Outbox) error {
+	return f.compose(ctx, o, nil)
+}
+
+// ComposeLent is Compose for a row that was leased as it was added. It is used
+// once.
+func (f *Flow) ComposeLent(ctx context.Context, o *store.Outbox, l Lent) error {
+	return f.compose(ctx, o, l.draft)
+}
+
+func (f *Flow) compose(ctx context.Context, o *store.Outbox, dr *draft) error {
 	if o.MailID != "" { // it is stored together with the mail
 		if _, err := f.sentMail(ctx, o); err != nil || o.Header != nil {
 			return err
 		}
 	}
-	dr := &draft{row: *o, args: argsOf(*o)}
-	// An update, though it only reads: it shares its snapshot with others, and
-	// the writer has the pages in memory that a reader of SQLite must fetch
-	// anew after each commit.
-	err := f.DB.Update(ctx, "gather", func(tx *store.Tx) error { return f.gather(tx, dr) })
-	if err == nil && dr.more() {
-		err = f.DB.View(ctx, func(tx *store.Tx) error { return f.gatherMore(tx, dr) })
-	}
+	dr, err := f.gathered(ctx, o, dr)
 	if err != nil {
 		return f.uncomposed(ctx, dr, err)
 	}
@@ -89,6 +92,22 @@ func (f *Flow) Compose(ctx context.Context, o *store.Outbox) error {
 	}
 	o.Body, o.MailID, o.Sender = body.Bytes, out.MessageID, f.envelopeSender(dr)
 	return f.keepMail(ctx, o)
+}
+
+// gathered reads what the mail may say, but for what is known of it.
+func (f *Flow) gathered(ctx context.Context, o *store.Outbox, dr *draft) (*draft, error) {
+	var err error
+	if dr == nil {
+		dr = &draft{row: *o, args: argsOf(*o)}
+		// An update, though it only reads: it shares its snapshot with others,
+		// and the writer has the pages in memory that a reader of SQLite must
+		// fetch anew after each commit.
+		err = f.DB.Update(ctx, "gather", func(tx *store.Tx) error { return f.gather(tx, dr) })
+	}
+	if err == nil && dr.more() {
+		err = f.DB.View(ctx, func(tx *store.Tx) error { return f.gatherMore(tx, dr) })
+	}
+	return dr, err
 }
 
 // uncomposed holds a mail that cannot be made. Trouble of the store passes

@@ -35,7 +35,10 @@ type decision struct {
 	d  store.Delivery // as it will be stored
 
 	why    []string
-	queued bool // rows were added to the outbox
+	queued bool          // rows were added to the outbox
+	lend   time.Duration // how long new rows are leased; 0: they wait in the outbox
+	lent   []Lent
+	lanes  []string // of the rows that were added
 	opened bool
 	twice  bool   // a copy of an earlier mail
 	number string // of the ticket that it became part of, for the log
@@ -51,6 +54,7 @@ func (f *Flow) decide(j *job) error {
 	if j.d.Priority == 0 {
 		ctx = store.Urgent(ctx)
 	}
+	lend := f.lends(j.d.Priority == 0)
 	err := f.DB.Update(ctx, "decide", func(tx *store.Tx) error {
 		dec = nil
 		if err := tx.LockThread(hashOf(j.in.root())); err != nil {
@@ -60,14 +64,17 @@ func (f *Flow) decide(j *job) error {
 		if err != nil || !mine {
 			return err // another gateway has it
 		}
-		dec = &decision{f: f, s: f.Settings.Load(), tx: tx, in: j.in, d: j.d}
+		dec = &decision{f: f, s: f.Settings.Load(), tx: tx, in: j.in, d: j.d, lend: lend}
 		dec.d.State = store.DeliveryDone
 		j.in.describe(&dec.d)
 		if err := dec.run(); err != nil {
 			return err
 		}
 		dec.d.Why = dec.reasons()
-		return tx.FinishDelivery(dec.d)
+		if err := tx.FinishDelivery(dec.d); err != nil {
+			return err
+		}
+		return dec.gatherLent()
 	})
 	if err == nil && dec != nil {
 		dec.told()
@@ -111,6 +118,9 @@ func (d *decision) told() {
 		log.Info("threaded", KeyMail, d.d.ID, KeyTicket, d.number, "by", d.d.Reason)
 	default:
 		log.Info("recorded", KeyMail, d.d.ID, "reason", d.d.Reason)
+	}
+	if len(d.lent) > 0 {
+		f.Lent(d.lent)
 	}
 	if d.queued {
 		f.Outgoing()

@@ -30,6 +30,13 @@ type Flow struct {
 	Count     *Counters
 	// Outgoing is called when rows were added to the outbox.
 	Outgoing func()
+	// Lends, if set, says whether the rows that a decision adds to the outbox
+	// may be leased to this process at once, and for how long; it may wait a
+	// moment where that is not urgent. What was leased goes to Lent after the
+	// commit. Never on PostgreSQL: after a commit of unknown outcome nobody
+	// would have them.
+	Lends func(urgent bool) (ttl time.Duration, ok bool)
+	Lent  func([]Lent)
 
 	wake chan struct{}
 }

@@ -2,11 +2,14 @@ package mailflow
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -64,6 +67,7 @@ type world struct {
 	sent  []*letter
 	mails int
 	late  catchUp
+	lent  []Lent // not sent yet
 }
 
 // letter is one mail that left.
@@ -87,6 +91,9 @@ func newWorld(t testing.TB, d *storetest.Database) *world {
 	log := slog.New(slog.DiscardHandler)
 	w.f = &Flow{DB: w.db, Settings: &settings, Templates: &all, Keys: testKeys, Log: log, Now: w.now, Count: &Counters{}, Outgoing: func() {}}
 	w.f.Prepare()
+	if d.Engine == "sqlite" {
+		w.lend()
+	}
 	w.r = &Receiver{DB: w.db, Settings: &settings, Keys: testKeys, Log: log, Now: w.now, Wake: w.f.Wake, Count: w.f.Count}
 	return w
 }
@@ -197,11 +204,11 @@ func (w *world) run() {
 // send composes what is due and hands it to a relay that takes all.
 func (w *world) send() int {
 	w.t.Helper()
-	var rows []store.Outbox
-	w.update(func(tx *store.Tx) (err error) { rows, err = tx.LeaseOutbox(100, time.Minute); return err })
+	rows := w.leased()
 	var done []store.Outbox
-	for _, o := range rows {
-		err := w.f.Compose(ctx, &o)
+	for _, l := range rows {
+		o := l.Row
+		err := w.f.ComposeLent(ctx, &o, l)
 		if errors.Is(err, ErrNotSent) {
 			continue
 		}
@@ -213,6 +220,43 @@ func (w *world) send() int {
 	}
 	w.must(w.f.Settle(ctx, done))
 	return len(rows)
+}
+
+// leased are the rows that may leave now.
+func (w *world) leased() []Lent {
+	w.t.Helper()
+	var waited []store.Outbox
+	w.update(func(tx *store.Tx) (err error) { waited, err = tx.LeaseOutbox(100, time.Minute); return err })
+	rows := w.lent
+	for _, o := range waited {
+		rows = append(rows, Lent{Row: o})
+	}
+	w.lent = nil
+	slices.SortStableFunc(rows, func(a, b Lent) int { return cmp.Compare(a.Row.Priority, b.Row.Priority) })
+	return rows
+}
+
+// lend has rows leased as they are added, like the gateway on SQLite. What is
+// known of them then must be what the store would say.
+func (w *world) lend() {
+	w.f.Lends = func(bool) (time.Duration, bool) { return time.Minute, true }
+	w.f.Lent = func(rows []Lent) {
+		w.lent = append(w.lent, rows...)
+		for _, l := range rows {
+			read := &draft{row: l.Row, args: argsOf(l.Row)}
+			w.update(func(tx *store.Tx) error {
+				row, err := tx.OutboxByID(l.Row.ID)
+				w.must(err)
+				if !reflect.DeepEqual(row, l.Row) {
+					w.t.Errorf("lent %+v, stored is %+v", l.Row, row)
+				}
+				return w.f.gather(tx, read)
+			})
+			if !reflect.DeepEqual(l.draft, read) {
+				w.t.Errorf("known of a %s to %s is\n%+v\nstored is\n%+v", l.Row.Kind, l.Row.Recipient, l.draft, read)
+			}
+		}
+	}
 }
 
 // take wants exactly one mail of a kind to a reader that was not taken yet.

@@ -245,7 +245,18 @@ func (d *decision) add(o store.Outbox) error {
 	if o.Due.IsZero() {
 		o.Due = d.tx.Now()
 	}
-	d.queued, o.Cause = true, cmp.Or(o.Cause, d.d.ID)
+	o.Cause = cmp.Or(o.Cause, d.d.ID)
+	lend, err := d.mayLend(o)
+	if err != nil {
+		return err
+	}
+	d.lanes = append(d.lanes, o.Lane())
+	if lend {
+		o, err = d.tx.AddLeasedOutbox(o, d.lend)
+		d.lent = append(d.lent, Lent{Row: o})
+		return err
+	}
+	d.queued = true
 	id, err := d.tx.AddOutbox(o)
 	if err == nil && o.State == store.HeldOut {
 		d.tx.AfterCommit(func() {

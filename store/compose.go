@@ -41,6 +41,9 @@ const storyQuery = `SELECT t.id, t.number, t.subject, t.created, t.assignee,
 // none); since is the first message row that the reader may see. It returns
 // sql.ErrNoRows if there is no such ticket.
 func (tx *Tx) Story(ticketID, message, since int64, reader string) (s Story, err error) {
+	if tx.Made(ticketID) && tx.begun.tells(message) {
+		return tx.begun.story(reader), nil
+	}
 	var number sql.NullString
 	var created, at micros
 	var m struct {
@@ -65,4 +68,41 @@ func (tx *Tx) Story(ticketID, message, since int64, reader string) (s Story, err
 		s.Message.Party = int(m.party.Int64)
 	}
 	return s, nil
+}
+
+// begun is a ticket that the transaction made with its one message: what a
+// mail about it asks is known without a statement.
+type begun struct {
+	ticket   ticket.Ticket
+	message  Message // the first; ID is 0 as long as there is none
+	messages int
+	parts    bool // the message has attachments
+}
+
+// add notes a message; those of other tickets are passed over.
+func (b *begun) add(id int64, m Message, parts bool) {
+	if b == nil || m.TicketID != b.ticket.ID {
+		return
+	}
+	b.messages++
+	m.ID, m.DeliveryID, m.People = id, 0, nil
+	b.message, b.parts = m, parts
+}
+
+// tells says whether story knows all about a mail that shows a message.
+func (b *begun) tells(message int64) bool {
+	return b != nil && b.messages == 1 && b.message.ID == message && b.message.Visibility == Public
+}
+
+// story is what [Tx.Story] would read.
+func (b *begun) story(reader string) Story {
+	t, m := b.ticket, b.message
+	m.Address, m.Name, m.Proof, m.Reason = cleanText(m.Address), cleanText(m.Name), cleanText(m.Proof), cleanText(m.Reason)
+	m.MailID, m.Words = cleanText(m.MailID), cleanText(m.Words)
+	s := Story{Message: m, Opener: m.Role, HasParts: b.parts,
+		Ticket: ticket.Ticket{ID: t.ID, Number: cleanText(t.Number), Subject: cleanText(t.Subject), Created: t.Created, Assignee: cleanText(t.Assignee)}}
+	if m.Address == reader {
+		s.First = m.MailID
+	}
+	return s
 }

@@ -79,7 +79,7 @@ func lines(s string) []string {
 // AddDelivery records an arrival and gives its id.
 func (tx *Tx) AddDelivery(d Delivery) (int64, error) {
 	return tx.insert(`INSERT INTO delivery (raw_id, desk, listener, client, hello, tls, login, mail_from, recipients,
-		received, priority, about) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		received, priority, about) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+returningID,
 		d.RawID, d.Desk, d.Listener, d.Client, d.Hello, d.TLS, d.Login, d.MailFrom, strings.Join(d.Recipients, "\n"),
 		d.Received, d.Priority, nullable(d.About))
 }

@@ -76,7 +76,7 @@ func (tx *Tx) AddMessage(m Message, parts []Part) (int64, error) {
 	}
 	id, err := tx.insert(`INSERT INTO message (ticket_id, delivery_id, raw_id, at, address, name, party, role,
 		visibility, proof, reason, mail_id, people, words)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+returningID,
 		m.TicketID, nullable(m.DeliveryID), nullable(m.RawID), m.At, m.Address, m.Name, party, string(m.Role),
 		string(m.Visibility), m.Proof, m.Reason, m.MailID, strings.Join(m.People, "\n"), m.Words)
 	if err != nil {
@@ -89,6 +89,7 @@ func (tx *Tx) AddMessage(m Message, parts []Part) (int64, error) {
 			return 0, err
 		}
 	}
+	tx.begun.add(id, m, len(parts) > 0)
 	return id, nil
 }
 
@@ -171,12 +172,14 @@ func (tx *Tx) LastAnswer(ticketID int64) (time.Time, error) {
 
 // ShowMessage changes who sees a message.
 func (tx *Tx) ShowMessage(id int64, v Visibility, party int, role ticket.Role) error {
+	tx.begun = nil
 	_, err := tx.exec(`UPDATE message SET visibility = ?, party = ?, role = ? WHERE id = ?`, string(v), party, string(role), id)
 	return err
 }
 
 // DropMessage forgets a message, not its mail: it is about to be posted anew.
 func (tx *Tx) DropMessage(id int64) error {
+	tx.begun = nil
 	for _, q := range []string{
 		`DELETE FROM part WHERE message_id = ?`,
 		`DELETE FROM anchor WHERE message_id = ?`,
@@ -193,6 +196,7 @@ func (tx *Tx) DropMessage(id int64) error {
 // MoveMessage gives a message, with the anchors that it bears, to another
 // ticket.
 func (tx *Tx) MoveMessage(id, from, to int64) error {
+	tx.begun = nil
 	if _, err := tx.exec(`UPDATE message SET ticket_id = ? WHERE id = ?`, to, id); err != nil {
 		return err
 	}

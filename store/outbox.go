@@ -74,19 +74,39 @@ func scanOutbox(s scanner) (Outbox, error) {
 }
 
 // AddOutbox queues a mail, or holds it where o.State says so; its Message-ID
-// is set by [Tx.SetMailID], since it is made of the row's id.
+// is set by [Tx.StoreMail], since it is made of the row's id.
 func (tx *Tx) AddOutbox(o Outbox) (int64, error) {
 	if o.State == "" {
 		o.State = Queued
 	}
+	return tx.addOutbox(o, nil, time.Time{})
+}
+
+// AddLeasedOutbox is AddOutbox for a mail that this process sends at once: the
+// row is leased from the beginning, as if [Tx.LeaseOutbox] had returned it. Its
+// lane must be free. It returns the row.
+func (tx *Tx) AddLeasedOutbox(o Outbox, ttl time.Duration) (Outbox, error) {
+	o.State, o.Fence, o.Created = Sending, 1, tx.Now()
+	id, err := tx.addOutbox(o, tx.db.Node(), tx.Now().Add(ttl))
+	o.ID = id
+	return o, err
+}
+
+func (tx *Tx) addOutbox(o Outbox, owner any, until time.Time) (int64, error) {
 	var party any
 	if o.Party >= 0 {
 		party = o.Party
 	}
 	return tx.insert(`INSERT INTO outbox (ticket_id, desk, party, kind, recipient, lane, state, priority, due, created,
-		reply, args, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		reply, args, cause, lease_owner, lease_until, fence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+returningID,
 		nullable(o.TicketID), o.Desk, party, string(o.Kind), o.Recipient, o.Lane(), string(o.State), o.Priority,
-		o.Due, tx.Now(), o.Reply, o.Args, nullable(o.Cause))
+		o.Due, tx.Now(), o.Reply, o.Args, nullable(o.Cause), owner, until, o.Fence)
+}
+
+// LaneIsFree says whether no mail of a lane waits or is being sent.
+func (tx *Tx) LaneIsFree(lane string) (free bool, err error) {
+	err = tx.row(`SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE lane = ? AND state IN ('queued', 'sending'))`, lane).Scan(&free)
+	return free, err
 }
 
 // byPriority begins a statement: p.v are the priorities of the queued rows,

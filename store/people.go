@@ -76,7 +76,7 @@ func (tx *Tx) AddParty(p Party) (Party, error) {
 		p.Ordinal = all[len(all)-1].Ordinal + 1
 	}
 	p.ID, err = tx.insert(`INSERT INTO party (ticket_id, ordinal, role, address, name, person_id, added_by, since,
-		reachable, proven, active, untold, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		reachable, proven, active, untold, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+returningID,
 		p.TicketID, p.Ordinal, string(p.Role), p.Address, p.Name, p.PersonID, p.AddedBy, p.Since,
 		p.Reachable, p.Proven, p.Active, p.Untold, p.Link)
 	if err == nil {
@@ -184,19 +184,31 @@ func (tx *Tx) PartyByLink(link string) (Party, error) {
 // Person is the id of the person with that address, made if there is none.
 func (tx *Tx) Person(address, name string) (id int64, err error) {
 	address = fold(address)
-	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, address).Scan(&id)
+	var lang string
+	err = tx.row(`SELECT p.id, p.language FROM address AS a JOIN person AS p ON p.id = a.person_id WHERE a.address = ?`, address).Scan(&id, &lang)
+	if err == nil {
+		tx.knowLanguage(address, lang)
+	}
 	if err != sql.ErrNoRows {
 		return id, err
 	}
-	if id, err = tx.insert(`INSERT INTO person (name) VALUES (?) RETURNING id`, name); err != nil {
+	if id, err = tx.insert(`INSERT INTO person (name) VALUES (?)`+returningID, name); err != nil {
 		return 0, err
 	}
 	n, err := tx.exec(`INSERT INTO address (address, person_id) VALUES (?, ?) ON CONFLICT DO NOTHING`, address, id)
 	if err != nil || n == 1 {
+		tx.knowLanguage(address, "")
 		return id, err
 	}
 	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, address).Scan(&id)
 	return id, err
+}
+
+func (tx *Tx) knowLanguage(address, lang string) {
+	if tx.languages == nil {
+		tx.languages = map[string]string{}
+	}
+	tx.languages[address] = lang
 }
 
 // PersonOf is the id of the person with that address, or 0.
@@ -210,6 +222,7 @@ func (tx *Tx) PersonOf(address string) (id int64, err error) {
 
 // AddAlias makes the address one of the person's.
 func (tx *Tx) AddAlias(address string, personID int64) error {
+	tx.languages = nil
 	_, err := tx.exec(`INSERT INTO address (address, person_id) VALUES (?, ?)
 		ON CONFLICT (address) DO UPDATE SET person_id = excluded.person_id`, fold(address), personID)
 	return err
@@ -219,7 +232,10 @@ func (tx *Tx) AddAlias(address string, personID int64) error {
 // the contact's, the organisation's, or "".
 func (tx *Tx) Language(address string) (lang string, err error) {
 	address = fold(address)
-	err = tx.row(`SELECT p.language FROM person AS p JOIN address AS a ON a.person_id = p.id WHERE a.address = ?`, address).Scan(&lang)
+	lang, known := tx.languages[address]
+	if !known {
+		err = tx.row(`SELECT p.language FROM person AS p JOIN address AS a ON a.person_id = p.id WHERE a.address = ?`, address).Scan(&lang)
+	}
 	if err != nil && err != sql.ErrNoRows || lang != "" {
 		return lang, err
 	}
@@ -232,6 +248,7 @@ func (tx *Tx) Language(address string) (lang string, err error) {
 
 // SetLanguage remembers a person's language.
 func (tx *Tx) SetLanguage(address, lang string) error {
+	tx.languages = nil
 	_, err := tx.exec(`UPDATE person SET language = ? WHERE id = (SELECT person_id FROM address WHERE address = ?)`,
 		lang, fold(address))
 	return err

@@ -31,12 +31,14 @@ func (tx *Tx) AddTicket(t ticket.Ticket, opener string) (int64, error) {
 	id, err := tx.insert(`INSERT INTO ticket (version, number, desk, state, closed, subject, assignee, category, urgency,
 		created, updated, closed_at, deadline, next, reminders, warned, waiting, resolution, merged_into, escalated, spent,
 		form_for, form_at, invited, postponed, stuck, opener)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+returningID,
 		t.Version, nullString(t.Number), t.Desk, string(t.State), string(t.Closed), t.Subject, t.Assignee, t.Category, t.Urgency,
 		t.Created, t.Updated, t.ClosedAt, t.Deadline, string(t.Next), t.Reminders, t.Warned, t.Waiting, t.Resolution,
 		t.MergedInto, t.Escalated, t.Spent.Microseconds(), t.FormFor, t.FormAt, t.Invited, t.Postponed, string(t.Stuck), opener)
 	if err == nil {
+		t.ID = id
 		tx.made = id
+		tx.begun = &begun{ticket: t}
 		tx.knowParties(id, nil)
 	}
 	return id, err
@@ -44,6 +46,7 @@ func (tx *Tx) AddTicket(t ticket.Ticket, opener string) (int64, error) {
 
 // SaveTicket stores a changed ticket.
 func (tx *Tx) SaveTicket(t ticket.Ticket) error {
+	tx.begun = nil
 	n, err := tx.exec(`UPDATE ticket SET version = ?, number = ?, desk = ?, state = ?, closed = ?, subject = ?,
 		assignee = ?, category = ?, urgency = ?, updated = ?, closed_at = ?, deadline = ?, next = ?, reminders = ?,
 		warned = ?, waiting = ?, resolution = ?, merged_into = ?, escalated = ?, spent = ?, form_for = ?, form_at = ?,

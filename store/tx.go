@@ -30,7 +30,10 @@ type Tx struct {
 	// parties are those of the tickets that were asked about, all of them,
 	// removed ones included; what changes them forgets them.
 	parties map[int64][]Party
-	made    int64 // the ticket that the transaction made: nobody else sees it
+	made    int64  // the ticket that the transaction made: nobody else sees it
+	begun   *begun // what there is of it; nil if that is not known
+	// languages are those of the people that were asked about.
+	languages map[string]string
 }
 
 // runner runs the statements of a transaction on one engine.
@@ -57,6 +60,10 @@ type rowSource interface {
 
 // returningID ends the statements of [Tx.insert].
 const returningID = " RETURNING id"
+
+// Made says that the transaction made the ticket: there is nothing of it yet
+// but what the transaction itself stored.
+func (tx *Tx) Made(ticketID int64) bool { return ticketID != 0 && ticketID == tx.made }
 
 // Now is the time of the transaction: UTC, whole microseconds, the same at
 // every call.

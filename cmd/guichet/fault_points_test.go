@@ -33,7 +33,7 @@ var pointScenarios = map[string]string{
 	"find suspects":        "start",
 	"forget confirmations": "start",
 	"forget copies":        "start",
-	"gather":               "mails",
+	"gather":               "deadline",
 	"hold":                 "three times",
 	"hold mail":            "held mail",
 	"import organisations": "import",

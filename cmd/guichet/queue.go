@@ -21,27 +21,62 @@ type queue struct {
 	// doubt are rows leased in a commit whose outcome is not known. The one
 	// goroutine that leases has them.
 	doubt []store.Outbox
+	lent  lentRows
 
 	mu     sync.Mutex
-	leased map[int64]store.Outbox // rows in hand, as they were leased or composed
+	leased map[int64]mailflow.Lent // rows in hand, as they were leased or composed
 }
 
 func newQueue(db *store.DB, flow *mailflow.Flow) *queue {
-	return &queue{db: db, flow: flow, wake: make(chan struct{}, 1), leased: map[int64]store.Outbox{}}
+	return &queue{db: db, flow: flow, wake: make(chan struct{}, 1), leased: map[int64]mailflow.Lent{}, lent: newLentRows()}
 }
 
+// wakeUp says that rows were added to the outbox.
 func (q *queue) wakeUp() {
+	q.lent.waits()
+	q.tick()
+}
+
+func (q *queue) tick() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
+// take has rows that were leased as they were added.
+func (q *queue) take(rows []mailflow.Lent) {
+	q.lent.add(rows)
+	q.tick()
+}
+
 func (q *queue) Wake() <-chan struct{} { return q.wake }
 
+// Lease takes rows of the outbox, and then those that were leased as they were
+// added. The outbox is not asked as long as nothing waits there.
 func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound.Item, error) {
-	var rows []store.Outbox
-	err := q.db.Update(store.Urgent(ctx), "lease outbox", func(tx *store.Tx) (err error) {
+	var items []outbound.Item
+	if q.lent.mustAsk(time.Now()) {
+		rows, err := q.lease(ctx, n, ttl)
+		if err != nil {
+			return nil, err
+		}
+		q.lent.asked(time.Now(), n, len(rows))
+		for _, o := range rows {
+			items = append(items, q.hold(mailflow.Lent{Row: o}))
+		}
+	}
+	rows, stale := q.lent.take(n-len(items), time.Now())
+	q.doubt = append(q.doubt, stale...)
+	for _, l := range rows {
+		items = append(items, q.hold(l))
+	}
+	return items, nil
+}
+
+// lease takes rows of the outbox.
+func (q *queue) lease(ctx context.Context, n int, ttl time.Duration) (rows []store.Outbox, err error) {
+	err = q.db.Update(store.Urgent(ctx), "lease outbox", func(tx *store.Tx) (err error) {
 		for _, o := range q.doubt {
 			if err := tx.ReturnOutbox(o); err != nil {
 				return err
@@ -59,22 +94,21 @@ func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound
 	case errors.Is(err, store.ErrUnknownOutcome):
 		q.doubt = append(q.doubt, rows...)
 	}
-	if err != nil {
-		return nil, err
-	}
+	return rows, err
+}
+
+// hold notes a row in hand.
+func (q *queue) hold(l mailflow.Lent) outbound.Item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	items := make([]outbound.Item, len(rows))
-	for i, o := range rows {
-		q.leased[o.ID] = o
-		items[i] = outbound.Item{ID: o.ID, Fence: o.Fence, Lane: o.Lane(), Kind: o.Kind, Recipient: o.Recipient,
-			Mail: o.Cause, Tries: o.Tries, Created: o.Created}
-	}
-	return items, nil
+	o := l.Row
+	q.leased[o.ID] = l
+	return outbound.Item{ID: o.ID, Fence: o.Fence, Lane: o.Lane(), Kind: o.Kind, Recipient: o.Recipient,
+		Mail: o.Cause, Tries: o.Tries, Created: o.Created}
 }
 
 // row gives the row of an item in hand.
-func (q *queue) row(id int64) store.Outbox {
+func (q *queue) row(id int64) mailflow.Lent {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.leased[id]
@@ -84,7 +118,7 @@ func (q *queue) row(id int64) store.Outbox {
 func (q *queue) forget(it outbound.Item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.leased[it.ID].Fence == it.Fence {
+	if q.leased[it.ID].Row.Fence == it.Fence {
 		delete(q.leased, it.ID)
 	}
 }
@@ -93,9 +127,9 @@ func (q *queue) forget(it outbound.Item) {
 func (q *queue) composed(it outbound.Item, mailID string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if o, ok := q.leased[it.ID]; ok && o.Fence == it.Fence {
-		o.MailID = mailID
-		q.leased[it.ID] = o
+	if l, ok := q.leased[it.ID]; ok && l.Row.Fence == it.Fence {
+		l.Row.MailID = mailID
+		q.leased[it.ID] = mailflow.Lent{Row: l.Row}
 	}
 }
 
@@ -114,14 +148,15 @@ func (q *queue) holds(ctx context.Context, o store.Outbox) (ours bool, err error
 }
 
 func (q *queue) Prepare(ctx context.Context, it outbound.Item) (outbound.Mail, error) {
-	o := q.row(it.ID)
+	l := q.row(it.ID)
+	o := l.Row
 	ours := o.Fence == it.Fence
 	var err error
 	if ours {
 		ours, err = q.holds(ctx, o)
 	}
 	if ours && err == nil {
-		err = q.flow.Compose(ctx, &o)
+		err = q.flow.ComposeLent(ctx, &o, l)
 	}
 	switch {
 	case err == nil && !ours, errors.Is(err, mailflow.ErrNotSent):
@@ -140,7 +175,7 @@ func (q *queue) Prepare(ctx context.Context, it outbound.Item) (outbound.Mail, e
 func (q *queue) Record(ctx context.Context, outcomes []outbound.Outcome) error {
 	rows := make([]store.Outbox, len(outcomes))
 	for i, out := range outcomes {
-		o := q.row(out.Item.ID)
+		o := q.row(out.Item.ID).Row
 		q.forget(out.Item)
 		rows[i] = store.Outbox{ID: out.Item.ID, Fence: out.Item.Fence, Recipient: out.Item.Recipient, Kind: out.Item.Kind,
 			Tries: out.Tries, Reply: out.Reply, Due: out.Next, Args: o.Args}

@@ -155,6 +155,9 @@ func (g *gateway) openRelay() error {
 	}
 	g.queue = newQueue(g.db, g.flow)
 	g.flow.Outgoing = g.queue.wakeUp
+	if g.db.Engine() == "sqlite" {
+		g.flow.Lends, g.flow.Lent = g.queue.lent.lends, g.queue.take
+	}
 	g.worker = &outbound.Worker{Queue: g.queue, Relay: relay, Connections: g.cfg.Relay.Connections,
 		Rate: g.cfg.Relay.Rate.perMinute(), Drain: drainTime - time.Second, Log: g.log}
 	g.stops = append(g.stops, func(context.Context) { relay.Close() })
