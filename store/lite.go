@@ -33,7 +33,7 @@ extern int sqlite3_extended_errcode(sqlite3*) WEAK;
 extern int sqlite3_system_errno(sqlite3*) WEAK;
 extern const char *sqlite3_errmsg(sqlite3*) WEAK;
 
-enum { ROW = 100, DONE = 101, RANGE = 25, NOMEM = 7, GONE = -1 };
+enum { NOMEM = 7, MISUSE = 21, RANGE = 25, ROW = 100, DONE = 101, GONE = -1, KEEP = 1 };
 
 // What a statement came to. The rows stand in data, each value as the
 // arguments do: a letter, then 8 bytes, or a length of 4 bytes and the bytes.
@@ -102,6 +102,20 @@ static int bind_all(sqlite3_stmt *s, const char *a, int n) {
 	return 0;
 }
 
+// fail notes an error with SQLite's words, if they are about it.
+static void fail(sqlite3 *db, int rc, struct outcome *o) {
+	int extended = sqlite3_extended_errcode(db);
+	const char *m = "";
+	o->code = rc;
+	if ((extended & 0xff) == (rc & 0xff)) {
+		o->code = extended;
+		m = sqlite3_errmsg(db);
+	}
+	o->system = sqlite3_system_errno(db);
+	o->size = 0;
+	put(o, 't', m, strlen(m), 1);
+}
+
 // run binds the arguments, steps through at most so many rows, and leaves the
 // statement reset. Where within is set it does nothing without a transaction.
 static void run(sqlite3 *db, sqlite3_stmt *s, int within, const char *args, int n, long long rows, struct outcome *o) {
@@ -122,11 +136,7 @@ static void run(sqlite3 *db, sqlite3_stmt *s, int within, const char *args, int 
 		o->changes = sqlite3_changes64(db);
 		o->rowid = sqlite3_last_insert_rowid(db);
 	} else {
-		o->code = rc == NOMEM || rc == RANGE ? rc : sqlite3_extended_errcode(db);
-		o->system = sqlite3_system_errno(db);
-		const char *m = sqlite3_errmsg(db);
-		o->size = 0;
-		put(o, 't', m, strlen(m), 1);
+		fail(db, rc, o);
 	}
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s); // they point into args
@@ -134,14 +144,11 @@ static void run(sqlite3 *db, sqlite3_stmt *s, int within, const char *args, int 
 
 static void prepare(sqlite3 *db, const char *sql, int n, sqlite3_stmt **s, struct outcome *o) {
 	const char *tail = 0;
-	o->code = sqlite3_prepare_v3(db, sql, n, 1, s, &tail); // 1: it will be kept
-	if (!o->code && (!*s || tail != sql + n)) o->code = 1;
-	if (!o->code) return;
-	o->code = o->code == 1 ? 1 : sqlite3_extended_errcode(db);
-	o->system = sqlite3_system_errno(db);
-	const char *m = sqlite3_errmsg(db);
-	o->size = 0;
-	put(o, 't', m, strlen(m), 1);
+	o->code = 0;
+	int rc = sqlite3_prepare_v3(db, sql, n, KEEP, s, &tail);
+	if (!rc && *s && tail == sql + n) return;
+	fail(db, rc ? rc : MISUSE, o);
+	sqlite3_finalize(*s);
 }
 */
 import "C"
