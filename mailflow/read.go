@@ -1,7 +1,6 @@
 package mailflow
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -142,17 +141,15 @@ func writeBody(w io.Writer, raw []byte) {
 	for n := len(body); n > 0 && body[n-1] == '\n'; n = len(body) {
 		body = bytes.TrimSuffix(body[:n-1], []byte("\r"))
 	}
-	out := bufio.NewWriter(w)
 	for {
 		i := bytes.Index(body, []byte("\r\n"))
 		if i < 0 {
 			break
 		}
-		out.Write(body[:i])
+		w.Write(body[:i])
 		body = body[i+1:] // the LF goes with the next line
 	}
-	out.Write(body)
-	out.Flush()
+	w.Write(body)
 }
 
 // emptyLine returns where the first empty line ends, or -1. Line ends are LF

@@ -42,11 +42,12 @@ type wire struct {
 	net.Conn
 	block time.Duration // for one write
 
-	ready []byte // whole lines, not yet read
-	part  []byte // the begin of a line
-	got   int    // bytes of the reply that is being read
-	ehlo  bool   // that reply lists extensions
-	err   error  // the first of a Read
+	buf   [1024]byte // of one Read below
+	ready []byte     // whole lines, not yet read
+	part  []byte     // the begin of a line
+	got   int        // bytes of the reply that is being read
+	ehlo  bool       // that reply lists extensions
+	err   error      // the first of a Read
 
 	lead  []byte   // goes out before the next Write
 	ahead []string // commands that go-smtp has yet to write
@@ -107,9 +108,8 @@ func (w *wire) Read(b []byte) (int, error) {
 		if w.err != nil {
 			return 0, w.err
 		}
-		var buf [4096]byte
-		n, err := w.Conn.Read(buf[:])
-		w.take(buf[:n])
+		n, err := w.Conn.Read(w.buf[:])
+		w.take(w.buf[:n])
 		if w.err == nil {
 			w.err = err
 		}
