@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -10,13 +11,14 @@ import (
 	"guichet/store/storetest"
 )
 
-// firstMails are the leased rows of a new ticket: an acknowledgment and a
-// notification.
+// firstMails are the leased rows of a new ticket of 4 KB: an acknowledgment and
+// a notification.
 func firstMails(b *testing.B) (*Flow, map[ticket.Kind]store.Outbox) {
 	w := newWorld(b, storetest.SQLite(b))
 	w.change(func(s *Settings) { s.Agents = s.Agents[:1] })
 	w.submit("Ada Lovelace <"+ada+">", desk, "Subject: The router does not answer\n\nHello,\n\nthe router has not answered since this morning.\n"+
-		"The light on the left stays red, and nobody in the office can work.\n\nAda")
+		strings.Repeat("The light on the left stays red, and nobody in the office can work.\n"+
+			"Zoë, « à côté », sees the same.\n\n", 40)+"Ada")
 	w.process()
 	var rows []store.Outbox
 	w.update(func(tx *store.Tx) (err error) { rows, err = tx.LeaseOutbox(100, time.Hour); return err })

@@ -68,15 +68,20 @@ func cleanRune(r rune) rune {
 
 // isClean says that cleanValue has nothing to do, as with most values.
 func isClean(s string) bool {
-	for i, r := range s {
-		if r >= ' ' && r < 0x7f {
-			continue
-		}
-		if cleanRune(r) != r || r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+	ascii := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= ' ' && c < 0x7f, c == '\n', c == '\t':
+		case c < utf8.RuneSelf:
 			return false
+		case c == 0xc2 && i+1 < len(s) && s[i+1] < 0xa0, // U+0080 to U+009F
+			c == 0xe2 && (strings.HasPrefix(s[i:], "\u2028") || strings.HasPrefix(s[i:], "\u2029")):
+			return false
+		default:
+			ascii = false
 		}
 	}
-	return true
+	return ascii || utf8.ValidString(s)
 }
 
 // escapeTrees ends every printing pipeline of every template of the set in
