@@ -79,7 +79,7 @@ func (w *outHeader) line(name string, words ...string) {
 	}
 	w.check(name, w.buf[begin:])
 	for _, n := range w.names {
-		if strings.EqualFold(n, name) {
+		if sameName(n, name) {
 			w.fail("%s: given twice", name)
 		}
 	}
@@ -172,10 +172,13 @@ var outOwn = map[string]bool{
 	"received": true, "return-path": true,
 }
 
+func outIsOwn(lowName []byte) bool {
+	return outOwn[string(lowName)] || bytes.HasPrefix(lowName, []byte("content-")) || bytes.HasPrefix(lowName, []byte("resent-"))
+}
+
 func (w *outHeader) extra(f Field) {
-	key := strings.ToLower(f.Name)
-	if !outIsFieldName(f.Name) || outOwn[key] ||
-		strings.HasPrefix(key, "content-") || strings.HasPrefix(key, "resent-") {
+	var low [60]byte
+	if !outIsFieldName(f.Name) || outIsOwn(appendLower(low[:0], f.Name)) {
 		w.fail("%q can't be an extra field", f.Name)
 		return
 	}

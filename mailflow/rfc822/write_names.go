@@ -21,7 +21,7 @@ func WireAddress(address string) (string, error) {
 		return "", fmt.Errorf("address %.80q: not local@domain", address)
 	}
 	local, domain := address[:at], address[at+1:]
-	if !outOnly(local, outAtext+".") {
+	if !outOnly(local, &outLocal) {
 		return "", fmt.Errorf("address %.80q: its local part can't be written", address)
 	}
 	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
@@ -44,12 +44,15 @@ func outDomain(domain string) (string, error) {
 	}
 	for label := range strings.SplitSeq(domain, ".") {
 		if label == "" || len(label) > 63 || strings.Trim(label, "-") != label ||
-			!outOnly(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") {
+			!outOnly(label, &outLabel) {
 			return "", errors.New("domain: not host labels")
 		}
 	}
 	return domain, nil
 }
+
+// What may stand in a local part and in the label of a domain.
+var outLocal, outLabel = charset(outAtext + "."), charset(outAlphanumeric + "-_")
 
 // outFilename gives the parameters of a Content-Disposition: an ASCII name
 // for old clients and, where that is not the name, RFC 2231's, each on a line
@@ -83,7 +86,7 @@ func outFilename(name string) string {
 
 // outPercent writes what RFC 2231 calls an attribute-char, or its octets.
 func outPercent(b *strings.Builder, r rune) {
-	if r < utf8.RuneSelf && strings.ContainsRune(outSafeQ+"._", r) && !strings.ContainsRune(" */", r) {
+	if r < utf8.RuneSelf && (outSafeQ[r] || r == '.' || r == '_') && !strings.ContainsRune(" */", r) {
 		b.WriteRune(r)
 		return
 	}

@@ -89,7 +89,7 @@ func outPhrase(name string, used int) []string {
 		return nil
 	case !outIsASCII(name) || strings.Contains(name, "=?") || len(name) > outFold-8:
 		return outEncodedWords(name, used)
-	case outOnly(name, outAtext+" "):
+	case outOnly(name, &outAtoms):
 		return strings.Split(name, " ")
 	}
 	return []string{`"` + outQuotes.Replace(name) + `"`}
@@ -97,11 +97,30 @@ func outPhrase(name string, used int) []string {
 
 var outQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// outAtext is RFC 5322 §3.2.3.
-const outAtext = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
+const outAlphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+// outAtext is RFC 5322 §3.2.3; outAtoms are several atoms.
+const outAtext = outAlphanumeric + "!#$%&'*+-/=?^_`{|}~"
+
+var outAtoms = charset(outAtext + " ")
+
+// charset is a set of characters, all of them ASCII.
+func charset(chars string) (set [256]bool) {
+	for i := range len(chars) {
+		set[chars[i]] = true
+	}
+	return set
+}
 
 // outOnly says whether s holds nothing but characters of the set.
-func outOnly(s, set string) bool { return strings.Trim(s, set) == "" }
+func outOnly(s string, set *[256]bool) bool {
+	for i := range len(s) {
+		if !set[s[i]] {
+			return false
+		}
+	}
+	return true
+}
 
 // outCut cuts at a rune.
 func outCut(s string, most int) string {
@@ -139,7 +158,7 @@ func outEncodedWords(s string, used int) []string {
 }
 
 // outSafeQ is what RFC 2047 §5 (3) allows in a phrase; a blank is "_".
-const outSafeQ = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/ "
+var outSafeQ = charset(outAlphanumeric + "!*+-/ ")
 
 // outEncodedLen is the length of outEncodeChunk's result.
 func outEncodedLen(s, encoding string) int {
@@ -148,14 +167,12 @@ func outEncodedLen(s, encoding string) int {
 	}
 	n := 0
 	for i := 0; i < len(s); i++ {
-		if n++; !outIsSafeQ(s[i]) {
+		if n++; !outSafeQ[s[i]] {
 			n += 2
 		}
 	}
 	return n
 }
-
-func outIsSafeQ(c byte) bool { return c < utf8.RuneSelf && strings.IndexByte(outSafeQ, c) >= 0 }
 
 func outEncodeChunk(s, encoding string) string {
 	if encoding == "b" {
@@ -166,7 +183,7 @@ func outEncodeChunk(s, encoding string) string {
 		switch {
 		case s[i] == ' ':
 			b.WriteByte('_')
-		case outIsSafeQ(s[i]):
+		case outSafeQ[s[i]]:
 			b.WriteByte(s[i])
 		default:
 			fmt.Fprintf(&b, "=%02X", s[i])
