@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/smtp"
 	"os"
 	"path/filepath"
@@ -205,7 +204,7 @@ func (r *corpusRun) send(mails []*corpusMail) {
 			}
 			defer c.Close()
 			for m := range work {
-				if err := transaction(c, m.from, "support@desk.example", m.raw); err != nil {
+				if err := hand(c, m.from, toSupport, m.raw); err != nil {
 					r.t.Errorf("%s from <%s>: not taken: %v", m.file, m.from, err)
 					c.Reset()
 				}
@@ -215,23 +214,6 @@ func (r *corpusRun) send(mails []*corpusMail) {
 	wg.Wait()
 	r.sent += len(mails)
 	r.drained()
-}
-
-func transaction(c *smtp.Client, from, to string, raw []byte) error {
-	if err := c.Mail(from); err != nil {
-		return fmt.Errorf("MAIL: %w", err)
-	}
-	if err := c.Rcpt(to); err != nil {
-		return fmt.Errorf("RCPT: %w", err)
-	}
-	w, err := c.Data()
-	if err != nil {
-		return fmt.Errorf("DATA: %w", err)
-	}
-	if _, err := w.Write(raw); err != nil {
-		return err
-	}
-	return w.Close()
 }
 
 // drained is settled for as long as something moves.

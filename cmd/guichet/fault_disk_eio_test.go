@@ -18,6 +18,7 @@ import (
 // without a 250 for what is not on the disk, and the next start must find
 // everything that was acknowledged.
 func TestFaultDiskError(t *testing.T) {
+	t.Parallel()
 	diskNeeds(t, "strace")
 	// strace counts the calls of each thread for itself, so that the first
 	// failed fsyncs are among others that do not fail: none may be taken for a
@@ -28,6 +29,7 @@ func TestFaultDiskError(t *testing.T) {
 		{"read", "pread64", "400"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			r := newOrderRun(t)
 			r.start() // what a first start writes is another matter
 			t.Cleanup(r.stop)

@@ -20,9 +20,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskLong says that the long form was asked for.
-func diskLong() bool { return os.Getenv("GUICHET_FAULT") == "long" }
-
 // diskNeeds fails a test whose tools are missing: one that is skipped has
 // shown nothing.
 func diskNeeds(t *testing.T, tools ...string) {
@@ -159,20 +156,7 @@ func (s *diskSenders) one(c *smtp.Client) error {
 	s.mu.Unlock()
 	from := fmt.Sprintf("c%d@customer.example", no)
 	began := time.Now()
-	if err := c.Mail(from); err != nil {
-		return err
-	}
-	if err := c.Rcpt("support@desk.example"); err != nil {
-		return err
-	}
-	w, err := c.Data()
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write(diskText(no, s.size)); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
+	if err := hand(c, from, toSupport, diskText(no, s.size)); err != nil {
 		return err
 	}
 	s.mu.Lock()

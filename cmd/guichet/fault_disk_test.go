@@ -13,7 +13,7 @@ import (
 
 // diskFull is how long a disk stays full.
 func diskFull() time.Duration {
-	if diskLong() {
+	if longFault() {
 		return 20 * time.Second
 	}
 	return 3 * time.Second
@@ -26,9 +26,13 @@ const diskRecovers = 10 * time.Second
 // cannot be kept, none that was taken is lost, and when there is space it goes
 // on by itself.
 func TestFaultDiskFull(t *testing.T) {
-	t.Run("mails", fullOfMails)
-	t.Run("foreign", fullOfOthers)
-	t.Run("log", fullLog)
+	t.Parallel()
+	for name, full := range map[string]func(*testing.T){"mails": fullOfMails, "foreign": fullOfOthers, "log": fullLog} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			full(t)
+		})
+	}
 }
 
 // fullOfMails: the mails themselves fill it, down to limits.min_free; what was

@@ -20,6 +20,7 @@ var pointsOnBoth = []string{"accept", "claim", "decide", "lease outbox", "compos
 // TestFaultPoints is F1b: the gateway is killed before and after each commit,
 // and at the other points that pointScenarios has.
 func TestFaultPoints(t *testing.T) {
+	t.Parallel()
 	begun := time.Now()
 	sum := &pointSum{}
 	var slow, quick []func()

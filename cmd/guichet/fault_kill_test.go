@@ -13,11 +13,22 @@ import (
 // many hit the start itself and its recovery; the others as long after the
 // first listener opened.
 func TestFaultKilled(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) { killed(t, storetest.SQLite(t), rounds(100, 1000)) })
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		killed(t, storetest.SQLite(t), rounds(100, 1000))
+	})
 	t.Run("postgres", func(t *testing.T) {
-		t.Parallel() // it waits for the leases of the dead more than it works
+		t.Parallel()
 		killed(t, storetest.Postgres(t), rounds(50, 200))
 	})
+}
+
+// TestKilledShortly is ten rounds of F1 that make race plays, too: F16, since
+// there the gateway is built with the race detector.
+func TestKilledShortly(t *testing.T) {
+	t.Parallel()
+	killed(t, storetest.SQLite(t), 10)
 }
 
 func killed(t *testing.T, d *storetest.Database, rounds int) {

@@ -114,7 +114,7 @@ func (l *load) send(no int, rnd *rand.Rand) {
 // deliver gives a letter to the gateway until it is acknowledged.
 func (l *load) deliver(no int, c *caller, m *letter) *caller {
 	giveUp := time.Now().Add(3 * time.Minute)
-	for ; ; rest(5*time.Millisecond, nil) {
+	for pause := 5 * time.Millisecond; ; rest(pause, nil) {
 		if time.Now().After(giveUp) {
 			l.t.Errorf("no 250 for %s %s in %d tries", m.kind, m.id, m.tries)
 			return c
@@ -140,24 +140,27 @@ func (l *load) deliver(no int, c *caller, m *letter) *caller {
 		}
 		c.Close()
 		c = nil
-		l.failed(m, err)
+		if l.failed(m, err) {
+			pause = 50 * time.Millisecond
+		}
 	}
 }
 
-// failed counts an answer that was no 250. A 5xx is never right: the sending
-// server would give the mail back.
-func (l *load) failed(m *letter, err error) {
+// failed counts what was no 250, and says whether it was an answer. A 5xx is
+// never right: the sending server would give the mail back.
+func (l *load) failed(m *letter, err error) (answered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	reply, ok := errors.AsType[*textproto.Error](err)
 	if !ok {
 		l.cut++
-		return
+		return false
 	}
 	l.refused[reply.Code/100]++
 	if reply.Code/100 != 4 {
 		l.t.Errorf("%s %s was answered %v", m.kind, m.id, reply)
 	}
+	return true
 }
 
 // caller is a connection to the gateway.
@@ -183,20 +186,7 @@ func dial(addr string) *caller {
 
 func (c *caller) send(from, to string, raw []byte) error {
 	c.conn.SetDeadline(time.Now().Add(30 * time.Second))
-	if err := c.Mail(from); err != nil {
-		return err
-	}
-	if err := c.Rcpt(to); err != nil {
-		return err
-	}
-	w, err := c.Data()
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write(raw); err != nil {
-		return err
-	}
-	return w.Close()
+	return hand(c.Client, from, []string{to}, raw)
 }
 
 // backlog is how many mails may be due and not yet at the relay before the

@@ -92,20 +92,7 @@ func (r *orderRun) send(n, size int) error {
 	}
 	for range n {
 		text, m := r.next(port, size)
-		if err := c.Mail(fmt.Sprintf("c%d@customer.example", m.no)); err != nil {
-			return err
-		}
-		if err := c.Rcpt("support@desk.example"); err != nil {
-			return err
-		}
-		w, err := c.Data()
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(text); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
+		if err := hand(c, fmt.Sprintf("c%d@customer.example", m.no), toSupport, text); err != nil {
 			return err
 		}
 		m.acked = true

@@ -19,6 +19,7 @@ import (
 // on that. Then the trace is spoilt in ways in which a program might err, each
 // of which must be noticed.
 func TestFaultOrder(t *testing.T) {
+	t.Parallel()
 	diskNeeds(t, "strace")
 	began := time.Now()
 	r := orderRecord(t, 8, 5)
@@ -30,7 +31,7 @@ func TestFaultOrder(t *testing.T) {
 		t.Error(w)
 	}
 	p := &orderReplay{run: r, events: r.events, acks: r.acks, random: 100, seed: uint64(time.Now().Unix())}
-	if diskLong() {
+	if longFault() {
 		p.random = 10_000
 	}
 	if err := p.play(); err != nil {
@@ -66,7 +67,7 @@ func orderRecord(t *testing.T, conns, mails int) *orderRun {
 	r.together(conns, mails, 0)
 	r.settled()
 	size := 1 << 20
-	if diskLong() {
+	if longFault() {
 		size = 20 << 20
 	}
 	r.together(1, 1, size)
@@ -180,7 +181,7 @@ func TestFaultOrderBugs(t *testing.T) {
 		if spoilt == string(text) {
 			t.Errorf("%s has no %q any more", b.file, b.was)
 		}
-		if !diskLong() {
+		if !longFault() {
 			continue
 		}
 		write(t, filepath.Join(dir, "spoilt.go"), spoilt)
@@ -202,7 +203,7 @@ func TestFaultOrderBugs(t *testing.T) {
 			t.Log(seen)
 		})
 	}
-	if diskLong() {
+	if longFault() {
 		fmt.Printf("fault F2 bugs=%d noticed=%d\n", len(orderBugs), killed)
 	}
 }

@@ -141,6 +141,7 @@ func (p *lossy) serve(client net.Conn, path string) {
 // TestFaultTwoOnSQLite is F7 on SQLite: the second gateway of a file refuses
 // to start, in words, and does the first no harm.
 func TestFaultTwoOnSQLite(t *testing.T) {
+	t.Parallel()
 	d := storetest.SQLite(t)
 	s := newService(t, d.URL)
 	s.serve()

@@ -227,6 +227,14 @@ func (g *running) deliver(from string, to []string, mail []byte) error {
 		return err
 	}
 	defer c.Close()
+	if err := hand(c, from, to, mail); err != nil {
+		return err
+	}
+	return c.Quit()
+}
+
+// hand sends one mail by a connection.
+func hand(c *smtp.Client, from string, to []string, raw []byte) error {
 	if err := c.Mail(from); err != nil {
 		return err
 	}
@@ -239,14 +247,14 @@ func (g *running) deliver(from string, to []string, mail []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(mail); err != nil {
+	if _, err := w.Write(raw); err != nil {
 		return err
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return c.Quit()
+	return w.Close()
 }
+
+// toSupport is to whom most tests write.
+var toSupport = []string{"support@desk.example"}
 
 // command runs another command of the program on the same configuration.
 func (g *running) command(args ...string) (int, string, string) {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/smtp"
 	"os"
 	"regexp"
@@ -248,7 +247,7 @@ func TestHostileCharsets(t *testing.T) {
 				text := "Bonjour \xe9\xe8 \xc3\xa9 \x1b$B4A;z\x1b(B \xb4\xc1\xbb\xfa \x83e " + end
 				raw := fmt.Sprintf("From: =?%[1]s?q?=E9=1B$B=30?= <c%[2]d@customer.example>\r\nTo: support@desk.example\r\nMessage-ID: <c%[2]d@customer.example>\r\n"+
 					"Subject: =?%[1]s?b?%[3]s?= %[4]s\r\nContent-Type: text/plain; charset=%[1]s\r\n\r\n%[4]s", charset, sent, base64.StdEncoding.EncodeToString([]byte(text)), text)
-				if err := send(c, fmt.Sprintf("c%d@customer.example", sent), raw); err != nil {
+				if err := hand(c, fmt.Sprintf("c%d@customer.example", sent), toSupport, []byte(raw)); err != nil {
 					t.Fatalf("%s, %q: %v", charset, end, err)
 				}
 			}
@@ -261,20 +260,4 @@ func TestHostileCharsets(t *testing.T) {
 			}
 		}
 	})
-}
-
-// send is one more mail on a connection.
-func send(c *smtp.Client, from, raw string) error {
-	if err := c.Mail(from); err != nil {
-		return err
-	}
-	if err := c.Rcpt("support@desk.example"); err != nil {
-		return err
-	}
-	w, err := c.Data()
-	if err != nil {
-		return err
-	}
-	io.WriteString(w, raw)
-	return w.Close()
 }

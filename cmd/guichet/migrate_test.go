@@ -155,6 +155,7 @@ func grow(t *testing.T, d *storetest.Database, rows int) {
 // TestFaultMigrateKilled kills the copy at random and runs it again until it
 // is done: it always goes on, and the copy is whole.
 func TestFaultMigrateKilled(t *testing.T) {
+	t.Parallel()
 	from := storetest.SQLite(t)
 	seed := storetest.LoadSeed(t, storetest.Schemas(t)[len(storetest.Schemas(t))-1])
 	from.MigrateTo(seed.Schema)

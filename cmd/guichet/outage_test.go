@@ -178,7 +178,7 @@ func (g *running) pour(connections, n int, mail func(i int) (from, raw string)) 
 			defer c.Close()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				from, raw := mail(i)
-				if err := hand(c, from, "support@desk.example", "Received: from x by y\r\n"+raw); err != nil {
+				if err := hand(c, from, toSupport, []byte("Received: from x by y\r\n"+raw)); err != nil {
 					g.t.Errorf("mail %d: %v", i, err)
 					return
 				}
@@ -198,24 +198,6 @@ func (g *running) dial(from string) (*smtp.Client, error) {
 	return smtp.NewClient(conn, "desk.example")
 }
 
-// hand sends one mail by a connection.
-func hand(c *smtp.Client, from, to, raw string) error {
-	if err := c.Mail(from); err != nil {
-		return err
-	}
-	if err := c.Rcpt(to); err != nil {
-		return err
-	}
-	w, err := c.Data()
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write([]byte(raw)); err != nil {
-		return err
-	}
-	return w.Close()
-}
-
 // acceptTimes sends a mail of another writer every 100 ms, each by a new
 // connection, and says how long each took to be taken.
 func (g *running) acceptTimes(more func() bool) (took []time.Duration) {
@@ -227,7 +209,7 @@ func (g *running) acceptTimes(more func() bool) (took []time.Duration) {
 		began := time.Now()
 		c, err := g.dial(strangers)
 		if err == nil {
-			err = hand(c, from, "support@desk.example", fmt.Sprintf("Received: from x by y\r\nFrom: <%s>\r\nTo: support@desk.example\r\n"+
+			err = hand(c, from, toSupport, fmt.Appendf(nil, "Received: from x by y\r\nFrom: <%s>\r\nTo: support@desk.example\r\n"+
 				"Subject: Printer\r\nDate: Sat, 21 Nov 2026 10:00:00 +0100\r\nMessage-ID: <%s>\r\n\r\nOut of paper.\r\n", from, from))
 			c.Close()
 		}
@@ -281,7 +263,7 @@ func newAnswers(g *running, n int) *answers {
 	defer c.Close()
 	for i := range n {
 		from := fmt.Sprintf("before%d@known.example", i)
-		if err := hand(c, from, "support@desk.example", fmt.Sprintf("From: <%s>\r\nTo: support@desk.example\r\nSubject: Before %d\r\n"+
+		if err := hand(c, from, toSupport, fmt.Appendf(nil, "From: <%s>\r\nTo: support@desk.example\r\nSubject: Before %d\r\n"+
 			"Date: Sat, 21 Nov 2026 09:00:00 +0100\r\nMessage-ID: <%s>\r\n\r\nAn older matter.\r\n", from, i, from)); err != nil {
 			g.t.Fatal(err)
 		}
@@ -338,7 +320,7 @@ func (a *answers) answer(i int, customer string) {
 	began := time.Now()
 	c, err := a.g.dial(trusted)
 	if err == nil {
-		err = hand(c, "agent@desk.example", a.reply[customer], fmt.Sprintf("From: <agent@desk.example>\r\nTo: <%s>\r\nSubject: Re: Before\r\n"+
+		err = hand(c, "agent@desk.example", []string{a.reply[customer]}, fmt.Appendf(nil, "From: <agent@desk.example>\r\nTo: <%s>\r\nSubject: Re: Before\r\n"+
 			"Date: %s\r\nMessage-ID: <answer%d@desk.example>\r\n\r\n%s\r\n", a.reply[customer], time.Now().Format(time.RFC1123Z), i, words))
 		c.Close()
 	}
