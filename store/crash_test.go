@@ -76,13 +76,16 @@ func childWrite(db *store.DB, say func(...any), name string, large bool) error {
 	return err
 }
 
-// TestKilledUnderLoad kills a writing process twenty times; what it had
+// TestKilledUnderLoad kills a writing process twenty times, three with -short; what it had
 // acknowledged by then is there, whole, and what it had not is no obstacle.
 //
 // It does not test fsync: what a killed process wrote is in the page cache.
 func TestKilledUnderLoad(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
 		rounds := map[string]int{"sqlite": 20, "postgres": 5}[d.Engine]
+		if testing.Short() {
+			rounds = 3
+		}
 		newTable(t, d).Close()
 		var acked [][]string
 		for range rounds {

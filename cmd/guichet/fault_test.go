@@ -243,7 +243,14 @@ func (s *service) signal(sig os.Signal) {
 // until waits for a condition that must come true.
 func (s *service) until(what string, ok func() bool) {
 	s.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
+	s.untilSeen(5*time.Millisecond, what, ok)
+}
+
+// untilSeen is until for a condition that costs something to look at: it looks
+// once in a while.
+func (s *service) untilSeen(every time.Duration, what string, ok func() bool) {
+	s.t.Helper()
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	late := time.After(s.patience)
 	for !ok() {
@@ -286,7 +293,7 @@ func (s *service) settled() {
 			s.t.Logf("left when the test gave up: %s", left)
 		}
 	}()
-	s.until("everything is processed and sent", func() bool {
+	s.untilSeen(50*time.Millisecond, "everything is processed and sent", func() bool {
 		for _, name := range []string{"unprocessed", "outbox_busy", "outbox_queued"} {
 			n, ok := s.metric(name)
 			if left = fmt.Sprintf("%s %v", name, n); !ok || n != 0 {
