@@ -3,8 +3,10 @@ package mailflow
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
+	"guichet/mailflow/rfc822"
 	"guichet/mailflow/ticket"
 	"guichet/store"
 )
@@ -46,7 +48,12 @@ func (d *decision) bounced(rowID int64) error {
 		return err
 	}
 	failure, final := d.finalFailure()
-	if !final || row.State != store.Sent {
+	switch {
+	case row.State != store.Sent:
+		return nil
+	case !final && d.isDelay():
+		return d.delayed(row)
+	case !final:
 		return nil
 	}
 	if err := d.cameBack(row); err != nil {
@@ -69,6 +76,21 @@ func (d *decision) finalFailure() (string, bool) {
 	return "", false
 }
 
+// isDelay says that the report tells of a delay only (RFC 3464 §2.3.3).
+func (d *decision) isDelay() bool {
+	r := d.in.mail.Report
+	return r != nil && slices.ContainsFunc(r.Recipients, func(to rfc822.ReportRecipient) bool { return strings.EqualFold(to.Action, "delayed") })
+}
+
+// delayed puts off the step that follows a mail which is late.
+func (d *decision) delayed(row store.Outbox) error {
+	_, copies, err := d.tx.LastAsked(row.TicketID)
+	if _, last := copies[row.ID]; err != nil || !last {
+		return err
+	}
+	return d.clock(row, ticket.Event{Type: ticket.Delayed, Kind: row.Kind}, notice{quiet: true})
+}
+
 // undelivered marks the party of a mail as out of reach and tells the agents,
 // once for each mail. What was mailed to an agent is told to nobody: the
 // telling would come back the same way.
@@ -83,15 +105,27 @@ func (d *decision) undelivered(row store.Outbox, failure string) error {
 	if err != nil {
 		return ignoreNoRows(err)
 	}
-	if err := d.tx.SetReachable(row.TicketID, row.Party, false); err != nil || p.Role == ticket.Agent {
+	later, err := d.tx.TakenSince(row)
+	if err != nil {
+		return err
+	}
+	if !later { // a later one arrived: he can be reached
+		if err := d.tx.SetReachable(row.TicketID, row.Party, false); err != nil {
+			return err
+		}
+	}
+	if p.Role == ticket.Agent {
+		return nil
+	}
+	e := ticket.Event{Type: ticket.Failed, Kind: row.Kind}
+	if e.Fate, err = d.fate(row.TicketID); err != nil {
+		return err
+	}
+	if err := d.clock(row, e, notice{event: "undeliverable", reason: failure, quiet: true}); err != nil {
 		return err
 	}
 	t, err := d.tx.LockTicket(row.TicketID)
 	if err != nil {
-		return err
-	}
-	e := ticket.Event{Type: ticket.Failed, Role: ticket.System, Kind: row.Kind}
-	if _, err := d.apply(t, e, notice{event: "undeliverable", reason: failure, quiet: true}); err != nil {
 		return err
 	}
 	agents, err := d.agents(t, "")

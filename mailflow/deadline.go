@@ -3,6 +3,7 @@ package mailflow
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -95,8 +96,9 @@ func (c *catchUp) take(n int) { c.slot = c.slot.Add(time.Duration(n) * c.every) 
 // fails stops no other; it is put off.
 func (f *Flow) steps(ctx context.Context, since, until time.Time, n int) int {
 	var ids []int64
+	still := f.unreadable()
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		ids, err = tx.DueTickets(since, until, n)
+		ids, err = tx.DueTickets(since, until, n, still...)
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
@@ -115,6 +117,13 @@ func (f *Flow) steps(ctx context.Context, since, until time.Time, n int) int {
 	}
 	group.Wait()
 	return int(taken.Load())
+}
+
+func (f *Flow) unreadable() []string {
+	if f.Unreadable == nil {
+		return nil
+	}
+	return f.Unreadable()
 }
 
 // stepOf takes the step of one ticket and says whether it was taken.
@@ -150,6 +159,7 @@ func (f *Flow) sweep(ctx context.Context) {
 		more = more && done
 	}
 	f.forgetConfirmations(ctx)
+	f.tellOfWaiting(ctx)
 	if _, err := f.DB.SweepRaw(ctx, 4*time.Hour); err != nil && ctx.Err() == nil {
 		f.Log.Error("sweep raw mails", "err", err)
 	}
@@ -167,4 +177,46 @@ func (f *Flow) forgetConfirmations(ctx context.Context) {
 		}
 		return err
 	})
+}
+
+// waitingBatch is how many waiting mails are looked at in one transaction.
+const waitingBatch = 100
+
+// tellOfWaiting tells the agents again, once a day, of each mail that waits for
+// them: its ticket's clock stands still.
+func (f *Flow) tellOfWaiting(ctx context.Context) {
+	d := &decision{f: f, s: f.Settings.Load()}
+	for after, more := int64(0), true; more; {
+		next := after
+		done := f.update(ctx, "tell of waiting", func(tx *store.Tx) error {
+			d.tx, d.queued, next = tx, false, after
+			waiting, err := tx.WaitingSince(tx.Now().Add(-waitingAgain), after, waitingBatch)
+			for _, m := range waiting {
+				if err == nil {
+					next, err = m.ID, d.stillWaiting(m)
+				}
+			}
+			more = len(waiting) == waitingBatch
+			return err
+		})
+		after, more = next, more && done
+		if done && d.queued {
+			f.Outgoing()
+		}
+	}
+}
+
+// waitingAgain is how often the agents are told of a mail that waits.
+const waitingAgain = 24 * time.Hour
+
+func (d *decision) stillWaiting(m store.Message) error {
+	told, _, _, err := d.tx.Spend(fmt.Sprintf("waits %d", m.ID), waitingAgain, 0)
+	if err != nil || told > 1 {
+		return err
+	}
+	t, err := d.tx.LockTicket(m.TicketID)
+	if err != nil {
+		return err
+	}
+	return d.toAgents(t, args{Message: m.ID, Event: "waiting", Reason: m.Reason, From: t.State, State: t.State})
 }

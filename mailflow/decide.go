@@ -308,6 +308,10 @@ func (d *decision) fromParty(t thread, w writer) error {
 		if err := d.tx.SetProven(w.party.ID); err != nil {
 			return err
 		}
+	} else if !w.colleague && !w.party.Reachable { // any mail from it shows that it can be
+		if err := d.tx.SetReachable(t.ticket.ID, w.party.Ordinal, true); err != nil {
+			return err
+		}
 	}
 	if err := d.addCopied(t.ticket.ID, w); err != nil {
 		return err

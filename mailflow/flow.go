@@ -28,6 +28,9 @@ type Flow struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 	Count     *Counters
+	// Unreadable names the desks whose mailboxes cannot be fetched: no step is
+	// taken on their tickets meanwhile, for an answer may lie there. Nil: none.
+	Unreadable func() []string
 	// Outgoing is called when rows were added to the outbox.
 	Outgoing func()
 	// Lends, if set, says whether the rows that a decision adds to the outbox

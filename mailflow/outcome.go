@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"guichet/mailflow/ticket"
@@ -64,6 +65,7 @@ func (f *Flow) holdMail(ctx context.Context, dr *draft, reason string) error {
 func (f *Flow) Settle(ctx context.Context, rows []store.Outbox) error {
 	d := &decision{f: f, s: f.Settings.Load()}
 	err := f.DB.Update(ctx, "settle", func(tx *store.Tx) error {
+		var taken []store.Outbox
 		d.tx, d.queued = tx, false
 		for _, o := range rows {
 			ours, err := tx.FinishOutbox(o)
@@ -82,13 +84,76 @@ func (f *Flow) Settle(ctx context.Context, rows []store.Outbox) error {
 			if err != nil {
 				return err
 			}
+			if o.State == store.Sent {
+				taken = append(taken, o)
+			}
 		}
-		return nil
+		return d.reached(taken)
 	})
 	if err == nil && d.queued {
 		f.Outgoing()
 	}
 	return err
+}
+
+// reached notes that parties can be reached again: the relay took mails for
+// them. What had stopped because nobody could be reached goes on.
+func (d *decision) reached(taken []store.Outbox) error {
+	lost, err := d.tx.LostAmong(taken)
+	for _, o := range lost {
+		if err == nil {
+			err = d.reach(o)
+		}
+	}
+	return err
+}
+
+func (d *decision) reach(o store.Outbox) error {
+	p, err := d.tx.PartyByOrdinal(o.TicketID, o.Party)
+	if err != nil {
+		return ignoreNoRows(err)
+	}
+	if err := d.tx.SetReachable(o.TicketID, o.Party, true); err != nil || p.Role == ticket.Agent {
+		return err
+	}
+	return d.clock(o, ticket.Event{Type: ticket.Taken, Kind: o.Kind}, notice{quiet: true})
+}
+
+// clock enters what became of a mail of ours as an event of its ticket.
+func (d *decision) clock(o store.Outbox, e ticket.Event, n notice) error {
+	t, err := d.tx.LockTicket(o.TicketID)
+	if err != nil {
+		return ignoreNoRows(err)
+	}
+	e.Role = ticket.System
+	if err := d.witness(t.ID, &e); err != nil {
+		return err
+	}
+	var stop *stopped
+	var refused ticket.Refused
+	_, err = d.apply(t, e, n)
+	if errors.As(err, &stop) || errors.As(err, &refused) {
+		return nil // the outcome stands, whatever its ticket says to it
+	}
+	return err
+}
+
+// fate is what became of the last mail that asks something of the parties.
+func (d *decision) fate(ticketID int64) (ticket.Fate, error) {
+	_, copies, err := d.tx.LastAsked(ticketID)
+	if err != nil || len(copies) == 0 {
+		return ticket.Heard, err
+	}
+	out := ticket.Lost
+	for _, state := range copies {
+		switch state {
+		case store.Sent:
+			return ticket.Heard, nil
+		case store.Queued, store.Sending, store.HeldOut:
+			out = ticket.Underway
+		}
+	}
+	return out, nil
 }
 
 func (d *decision) afterTry(tried store.Outbox) error {
@@ -109,12 +174,7 @@ func (d *decision) afterTry(tried store.Outbox) error {
 	case store.FailedOut:
 		return d.undelivered(o, o.Reply)
 	case store.Sent:
-		t, err := d.tx.LockTicket(o.TicketID)
-		if err != nil {
-			return ignoreNoRows(err)
-		}
-		_, err = d.apply(t, ticket.Event{Type: ticket.Taken, Role: ticket.System, Kind: o.Kind}, notice{quiet: true})
-		return err
+		return d.clock(o, ticket.Event{Type: ticket.Taken, Kind: o.Kind}, notice{quiet: true})
 	}
 	return nil
 }
@@ -132,6 +192,10 @@ func (f *Flow) deadline(ctx context.Context, id int64) error {
 		if err := d.witness(id, &e); err != nil {
 			return err
 		}
+		if e.Fate, err = d.fate(id); err != nil {
+			return err
+		}
+		e.Still = slices.Contains(f.unreadable(), t.Desk)
 		_, err = d.apply(t, e, notice{event: "deadline", step: string(t.Next)})
 		if _, refused := err.(ticket.Refused); refused {
 			return nil // a mail came in between

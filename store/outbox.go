@@ -284,14 +284,6 @@ func (tx *Tx) HoldOutbox(o Outbox, reason string) error {
 	return err
 }
 
-// CancelChases takes a ticket's reminders and warnings out of the queue that
-// have not left yet: somebody has spoken meanwhile.
-func (tx *Tx) CancelChases(ticketID int64) error {
-	_, err := tx.exec(`UPDATE outbox SET state = 'cancelled', reply = 'somebody has spoken meanwhile' WHERE ticket_id = ?
-		AND state = 'queued' AND kind IN ('reminder', 'auto-close-warning', 'closure-reminder')`, ticketID)
-	return err
-}
-
 // OutboxByID reads a row without its mail, or sql.ErrNoRows.
 func (tx *Tx) OutboxByID(id int64) (Outbox, error) {
 	return scanOutbox(tx.row(`SELECT `+outboxColumns+` FROM outbox WHERE id = ?`, id))

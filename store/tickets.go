@@ -100,12 +100,18 @@ func (tx *Tx) TicketPage(desk string, state ticket.State, after int64, n int) ([
 
 // DueTickets lists up to n tickets whose deadline lies after since and not
 // after until, the oldest first. The clock of a ticket stands still while one
-// of its mails waits for an agent, is held, or is not processed yet.
-func (tx *Tx) DueTickets(since, until time.Time, n int) ([]int64, error) {
-	rows, err := tx.query(`SELECT id FROM ticket WHERE deadline > ? AND deadline <= ? AND waiting = 0 AND NOT EXISTS
+// of its mails waits for an agent, is held, or is not processed yet, and while
+// its desk is one of still.
+func (tx *Tx) DueTickets(since, until time.Time, n int, still ...string) ([]int64, error) {
+	args := []any{since, until}
+	but := ""
+	for _, desk := range still {
+		but, args = but+" AND desk <> ?", append(args, desk)
+	}
+	rows, err := tx.query(`SELECT id FROM ticket WHERE deadline > ? AND deadline <= ?`+but+` AND waiting = 0 AND NOT EXISTS
 		(SELECT 1 FROM outbox WHERE outbox.ticket_id = ticket.id AND outbox.state = 'held')
 		AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.about = ticket.id AND delivery.state IN ('new', 'held'))
-		ORDER BY deadline, id LIMIT ?`, since, until, n)
+		ORDER BY deadline, id LIMIT ?`, append(args, n)...)
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,7 @@ var pointScenarios = map[string]string{
 	"settle":               "mails",
 	"sweep budgets":        "start",
 	"take over":            "start",
+	"tell of waiting":      "start",
 	// store.Point
 	"final dot":    "mails",
 	"key file":     "start",
