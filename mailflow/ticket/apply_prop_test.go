@@ -8,14 +8,16 @@ import (
 	"pgregory.net/rapid"
 )
 
-var everyType = []EventType{Received, OpenedFor, Answered, Thanked, Approve, Refuse, Withdraw, Arrived, Waits, Validate, Reply,
+var everyType = []EventType{Received, OpenedFor, FormSent, Submitted, Joined, PartyRemoved, Categorise, SetUrgency, Escalate,
+	TimeSpent, Link, Move, MergedAway, TookOver, Delayed, Answered, Thanked, Approve, Refuse, Withdraw, Arrived, Waits, Validate, Reply,
 	AskInfo, AskDo, Reject, Resolve, Close, Reopen, Note, Assign, Accept, Split, AddParty, Deadline, Taken, Failed}
 
 // usual events let histories get far; any others come in between.
 var usual = []string{"customer answered", "integrator answered", "follower answered", "customer thanked", "customer approved",
 	"customer refused", "customer withdrawn", "integrator approved", "follower waits", "agent validated", "agent replied",
 	"agent asked-information", "agent asked-action", "agent resolved", "agent resolved", "agent closed", "agent reopened",
-	"agent accepted", "agent split", "agent noted", "deadline", "deadline", "deadline", "deadline", "taken auto-close-warning",
+	"agent accepted", "agent split", "agent noted", "customer submitted", "customer joined", "agent escalated",
+	"agent moved desk=sales", "agent took-over", "delayed reminder", "deadline lost", "deadline underway", "deadline unreachable", "deadline", "deadline", "deadline", "deadline", "taken auto-close-warning",
 	"taken auto-close-warning"}
 
 func drawPolicy(t *rapid.T, mayBeOff bool) Policy {
@@ -25,9 +27,9 @@ func drawPolicy(t *rapid.T, mayBeOff bool) Policy {
 		}
 		return time.Duration(rapid.Int64Range(1, int64(100*time.Hour)).Draw(t, name))
 	}
-	return Policy{Intake: Direct, Validation: rapid.Bool().Draw(t, "validation"),
+	return Policy{Intake: rapid.SampledFrom([]Intake{Direct, Form}).Draw(t, "intake"), Validation: rapid.Bool().Draw(t, "validation"),
 		Approval: rapid.SampledFrom([]Approval{Assumed, Required}).Draw(t, "approval"),
-		Timers: Timers{ReminderAfter: timer("after"), ReminderEvery: timer("every"), AutoCloseAfter: timer("close"),
+		Timers: Timers{FormExpires: timer("form"), ReminderAfter: timer("after"), ReminderEvery: timer("every"), AutoCloseAfter: timer("close"),
 			Reminders:            rapid.IntRange(0, 4).Draw(t, "reminders"),
 			ClosureReminderAfter: timer("closure"), ReopenWithin: timer("reopen")}}
 }
@@ -40,7 +42,9 @@ func drawEvent(t *rapid.T) Event {
 		Answerable: rapid.Bool().Draw(t, "answerable"), Alone: rapid.Bool().Draw(t, "alone"),
 		CustomerSilent: rapid.Bool().Draw(t, "silent"), HasCustomer: rapid.Bool().Draw(t, "customer"),
 		Reachable: rapid.Bool().Draw(t, "reachable"), Resolution: rapid.IntRange(0, 2).Draw(t, "resolution"),
-		Kind: rapid.SampledFrom([]Kind{Update, Reminder, AutoCloseWarning}).Draw(t, "kind")}
+		Kind: rapid.SampledFrom([]Kind{Update, Reminder, AutoCloseWarning, FormLink}).Draw(t, "kind"),
+		Fate: rapid.SampledFrom([]Fate{Heard, Underway, Lost}).Draw(t, "fate"), Still: rapid.Bool().Draw(t, "still"),
+		Button: rapid.Bool().Draw(t, "button"), Into: rapid.Int64Range(0, 8).Draw(t, "into")}
 }
 
 // history is a ticket with the time, and what is counted beside it.
@@ -93,6 +97,8 @@ func (h *history) happens(t *rapid.T, e Event) []Effect {
 	must(after.State != Closed || after.Deadline.IsZero() && after.Next == "", "nothing is due on a closed ticket")
 	must((after.State == Closed) == (after.Closed != ""), "a reason exactly where closed")
 	must(after.Deadline.IsZero() == (after.Next == ""), "a deadline has a kind")
+	must(after.Stuck == "" || after.Deadline.IsZero(), "what is stuck is not due")
+	must((after.FormFor != "") == (after.State == AwaitingForm || after.Closed == Abandoned), "a form is awaited of somebody")
 	must(after.Resolution >= before.Resolution && after.Waiting >= 0, "counters")
 	if after.State == New || after.State == Open {
 		must(after.Deadline.IsZero() && after.Reminders == 0 && !after.Warned, "nothing is due where nobody is asked")
@@ -108,11 +114,12 @@ func (h *history) closing(before Ticket, e Event, must func(bool, string)) {
 		return
 	}
 	clock := e.Type == Deadline
-	must(!slices.Contains([]EventType{Answered, Thanked, Refuse, Arrived, Waits}, e.Type), "an ordinary answer closes nothing")
+	must(!slices.Contains([]EventType{Answered, Joined, Submitted, Thanked, Refuse, Arrived, Waits}, e.Type), "an ordinary answer closes nothing")
 	must(clock || !e.Alone || e.Role == Agent, "a Message-ID alone closes nothing")
 	must(clock || e.Role != Follower, "a follower closes nothing")
-	must(!clock || before.Warned && h.p.Timers.AutoCloseAfter != Off, "silence closes after a warning only")
-	must(!clock || before.Waiting == 0 && e.Reachable, "nothing closes unheard")
+	abandoned := before.State == AwaitingForm && h.Closed == Abandoned
+	must(!clock || abandoned || before.Warned && h.p.Timers.AutoCloseAfter != Off, "silence closes after a warning only")
+	must(!clock || before.Waiting == 0 && e.Reachable && e.Fate == Heard && !e.Still, "nothing closes unheard")
 	if before.State == Resolved && h.p.Approval == Required {
 		must(e.Role == Agent || e.Role == Customer || e.Role == Integrator && !e.HasCustomer, "the customer approves")
 	}
@@ -124,10 +131,14 @@ func (h *history) mails(before Ticket, e Event, effects []Effect, must func(bool
 		h.reminded = 0
 	}
 	for _, f := range effects {
-		must(f.Mail != Notification || f.To == Agents && e.Role != Agent, "agents are not told what agents did")
+		must(f.Mail != Notification || f.To == Agents && (e.Role != Agent || e.Type == FormSent), "agents are not told what agents did")
+		must(f.To != Others || f.Mail == Update, "only an update leaves somebody out")
+		must((f.To == Sender) == (f.Mail == FormLink), "the form's link is one person's")
 		must(f.Mail == Notification || f.To != Agents, "agents get notifications only")
 		if f.Mail == Reminder {
-			h.reminded++
+			if e.Fate == Heard || before.State == Pending {
+				h.reminded++
+			}
 			must(f.N == h.reminded && f.M == h.p.Timers.Reminders && f.N <= f.M, "reminders are numbered, and no more than there are")
 		}
 		must(f.Mail != AutoCloseWarning || h.reminded == h.p.Timers.Reminders || h.State == Resolved, "all reminders before the warning")
@@ -160,6 +171,8 @@ func TestSilenceCloses(t *testing.T) {
 			h.happens(t, e)
 		}
 		switch h.State {
+		case AwaitingForm:
+			h.happens(t, event("agent asked-action"))
 		case New, Open:
 			h.happens(t, event(rapid.SampledFrom([]string{"agent asked-action", "agent resolved"}).Draw(t, "asked")))
 		case Closed:

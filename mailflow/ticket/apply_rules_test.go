@@ -97,12 +97,6 @@ func TestDeadline(t *testing.T) {
 	row("pending: reminder in 1ns", "deadline", "refused", "nothing is due")
 	row("pending: reminder in -48h", "deadline", "frozen 1x: reminder in 20h", "reminder 1/2>parties")
 	row("open", "deadline", "refused", "nothing is due")
-	for _, from := range []string{"pending: reminder in 0h", "frozen 2x: auto-close-warning in 0h", "frozen 2x warned: closed in 0h",
-		"resolved #1: closure-reminder in 0h", "resolved warned #1: closed in 0h"} {
-		calm, _, _ := strings.Cut(from, ":")
-		row(from, "deadline unreachable", calm, "notification>agents")
-		row(calm, "deadline unreachable", "refused", "nothing is due")
-	}
 }
 
 // While a mail waits for an agent the clock stands still.
