@@ -45,7 +45,7 @@ func TestAdvisories(t *testing.T) {
 			t.Errorf("%s in From: %s", name, took)
 		}
 		c := command{name: "cc", arg: make(1_000_000), line: "#cc x"}
-		if took := cost(func() { d.checkParties(&plan{}, writer{}, c) }); took > limit {
+		if took := cost(func() { d.checkAdd(&plan{}, c) }); took > limit {
 			t.Errorf("%s in a command: %s", name, took)
 		}
 	}

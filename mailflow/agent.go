@@ -1,6 +1,8 @@
 package mailflow
 
 import (
+	"fmt"
+
 	"guichet/mailflow/rfc822"
 	"guichet/mailflow/ticket"
 	"guichet/store"
@@ -25,74 +27,114 @@ func (d *decision) act(t thread, w writer) error {
 	w.role = ticket.Agent
 	cmds, below := parseCommands(d.f.agentWords(d.in, t.ticket.ID))
 	words := d.f.withoutSecrets(spokenWords(cmds, below))
-	var about int64
-	if row, err := d.tx.OutboxByID(t.row); err == nil {
-		about = argsOf(row).Message
-	} else if ignoreNoRows(err) != nil {
+	answered, err := d.tx.OutboxByID(t.row)
+	if ignoreNoRows(err) != nil {
 		return err
 	}
-	p, err := d.check(t.ticket, w, cmds, words, about)
+	p, err := d.check(t.ticket, w, cmds, words, argsOf(answered).Message)
 	if err != nil {
 		return err
 	}
 	if rfc822.IsForward(d.in.mail, d.in.mail.Text) && len(cmds) == 0 {
 		// What is forwarded to us was written for somebody else: it is never public.
-		p = plan{note: true, said: true}
-		words = d.in.mail.Text
+		p = &plan{t: t.ticket, w: w, words: d.in.mail.Text, note: true, said: true}
 		d.because("a forward: kept as a note")
 	}
 	if len(cmds) == 0 && !p.said {
-		p.failed, p.reason = true, "Nothing new stands above the line: write your answer there, not below or between what is quoted."
+		p.fail(-1, "Nothing new stands above the line: write your answer there, not below or between what is quoted.")
 	}
 	if p.failed {
-		return d.sendBack(t.ticket, w, p)
+		return d.sendBack(p)
 	}
 	if p.help {
 		if err := d.help(t.ticket, w); err != nil {
 			return err
 		}
 	}
-	return d.carryOut(t, w, p, words)
-}
-
-// carryOut does a plan that was checked.
-func (d *decision) carryOut(t thread, w writer, p plan, words string) error {
-	now := t.ticket
-	message, err := d.post(now.ID, w, p, words)
+	crossed, err := d.crossed(p, answered)
 	if err != nil {
 		return err
 	}
-	for _, party := range p.add {
-		party.TicketID, party.Since = now.ID, message
-		if _, err := d.tx.AddParty(party); err != nil {
-			return err
+	now, message, err := d.carryOut(p)
+	if err != nil {
+		return err
+	}
+	if err := d.tellCrossed(now, p, message, crossed); err != nil {
+		return err
+	}
+	return d.receipt(now, p, message)
+}
+
+// carryOut does a plan that was checked, and gives the ticket as it is then
+// and the message that was posted.
+func (d *decision) carryOut(p *plan) (ticket.Ticket, int64, error) {
+	now := p.t
+	message, err := d.post(now.ID, p)
+	if err != nil {
+		return now, 0, err
+	}
+	voices := p.voices()
+	for _, s := range p.steps {
+		n := notice{reason: s.reason}
+		if s.says() {
+			n.event = string(s.event.Type)
+			if voices--; voices == 0 && p.said && !p.note {
+				n.message = message
+			}
 		}
-		if now, err = d.step(now, ticket.Event{Type: ticket.AddParty}, w, notice{reason: string(party.Role) + " " + party.Address}); err != nil {
-			return err
+		if now, err = d.take(now, p, s, n, message); err != nil {
+			return now, message, err
 		}
 	}
-	for _, e := range p.before {
-		if now, err = d.step(now, e, w, notice{reason: e.Assignee}); err != nil {
-			return err
-		}
-		switch e.Type {
-		case ticket.Accept:
-			now, err = d.accepted(now, p.accept[0])
-			p.accept = p.accept[1:]
-		case ticket.Split:
-			err = d.splitOff(now, p.split[0])
-			p.split = p.split[1:]
-		}
-		if err != nil {
-			return err
-		}
+	switch {
+	case p.note:
+		now, err = d.step(now, p.event(ticket.Note), notice{})
+	case p.said && p.voices() == 0:
+		now, err = d.step(now, p.event(ticket.Reply), notice{event: "replied", message: message})
 	}
-	return d.speak(now, w, p, message)
+	return now, message, err
+}
+
+// take does one step of a plan.
+func (d *decision) take(t ticket.Ticket, p *plan, s step, n notice, message int64) (ticket.Ticket, error) {
+	switch {
+	case s.add.Address != "":
+		if err := d.addNamed(t, s.add, message); err != nil {
+			return t, err
+		}
+	case s.remove != 0:
+		if err := d.tx.RemoveParty(s.remove); err != nil {
+			return t, err
+		}
+	case s.event.Type == ticket.AskInfo || s.event.Type == ticket.AskDo:
+		n.asked = s.reason
+	case s.waiting.ID != 0:
+		p.lines[s.line].Reason = d.waitingMail(t, s.waiting)
+	}
+	t, err := d.step(t, s.event, n)
+	if err != nil {
+		return t, err
+	}
+	switch s.event.Type {
+	case ticket.Accept:
+		return d.accepted(t, s.waiting)
+	case ticket.Split:
+		return t, d.splitOff(t, s.waiting)
+	case ticket.Assign:
+		return t, d.tellAssigned(t, s.event)
+	}
+	return t, nil
+}
+
+// waitingMail names a mail that waited, for a receipt.
+func (d *decision) waitingMail(t ticket.Ticket, m store.Message) string {
+	desk := d.s.Desk(t.Desk)
+	return fmt.Sprintf("the mail of %s of %s", m.Address, m.At.In(desk.Zone).Format("2006-01-02 15:04"))
 }
 
 // step applies one of an agent's own events.
-func (d *decision) step(t ticket.Ticket, e ticket.Event, w writer, n notice) (ticket.Ticket, error) {
-	e.Actor, e.Role, n.fromAgent = w.address, ticket.Agent, n.message != 0
+func (d *decision) step(t ticket.Ticket, e ticket.Event, n notice) (ticket.Ticket, error) {
+	n.fromAgent = n.message != 0
 	n.addressed = d.addressed()
 	out, err := d.apply(t, e, n)
 	return out.ticket, err
@@ -100,7 +142,7 @@ func (d *decision) step(t ticket.Ticket, e ticket.Event, w writer, n notice) (ti
 
 // post stores an agent's words: public, or for agents only. A mail of
 // commands alone posts nothing and is kept as a record.
-func (d *decision) post(ticketID int64, w writer, p plan, words string) (int64, error) {
+func (d *decision) post(ticketID int64, p *plan) (int64, error) {
 	visibility := store.Public
 	switch {
 	case !p.said:
@@ -108,39 +150,11 @@ func (d *decision) post(ticketID int64, w writer, p plan, words string) (int64, 
 	case p.note:
 		visibility = store.NoteVis
 	}
-	id, err := d.keep(ticketID, w, visibility, words)
+	id, err := d.keep(ticketID, p.w, visibility, p.words)
 	if err != nil || visibility != store.Public {
 		return id, err
 	}
-	return id, d.addCopied(ticketID, w)
-}
-
-// speak takes the steps that change the state. The words go with the last of
-// them, or else are an answer.
-func (d *decision) speak(t ticket.Ticket, w writer, p plan, message int64) error {
-	said := p.said
-	if p.note {
-		_, err := d.step(t, ticket.Event{Type: ticket.Note}, w, notice{})
-		if err != nil {
-			return err
-		}
-		said = false
-	}
-	for i, e := range p.modes {
-		n := notice{event: string(e.Type)}
-		if said && i == len(p.modes)-1 {
-			n.message, said = message, false
-		}
-		var err error
-		if t, err = d.step(t, e, w, n); err != nil {
-			return err
-		}
-	}
-	if !said {
-		return nil
-	}
-	_, err := d.step(t, ticket.Event{Type: ticket.Reply}, w, notice{event: "replied", message: message})
-	return err
+	return id, d.addCopied(ticketID, p.w)
 }
 
 // accepted lets a waiting mail in as its party's answer, and remembers an
@@ -231,32 +245,13 @@ func (d *decision) splitOff(from ticket.Ticket, m store.Message) error {
 }
 
 // sendBack returns a mail of which something cannot be done: nothing was.
-func (d *decision) sendBack(t ticket.Ticket, w writer, p plan) error {
+func (d *decision) sendBack(p *plan) error {
 	d.because("commands refused")
 	d.d.Reason = "commands refused, sent back"
-	w.role = ticket.Agent
+	t, w := p.t, p.w
 	id, err := d.keep(t.ID, w, store.Record, d.f.agentWords(d.in, t.ID))
 	if err != nil {
 		return err
 	}
 	return d.toAgent(t, w, ticket.RejectedCommand, args{Message: id, Lines: p.lines, Reason: p.reason, State: t.State, From: t.State})
-}
-
-// help answers #help with the commands and what each does.
-func (d *decision) help(t ticket.Ticket, w writer) error {
-	return d.toAgent(t, w, ticket.Receipt, args{Event: "help", State: t.State, From: t.State})
-}
-
-// toAgent queues a mail to the one agent who wrote.
-func (d *decision) toAgent(t ticket.Ticket, w writer, kind ticket.Kind, a args) error {
-	p, err := d.agentParty(t.ID, w.agent)
-	if err != nil {
-		return err
-	}
-	a.Next, a.Deadline, a.Closed, a.ClosedAt = t.Next, t.Deadline, t.Closed, t.ClosedAt
-	if kind == ticket.ConfirmCommand {
-		a.Next, a.Deadline = "", d.tx.Now().Add(confirmFor)
-	}
-	return d.add(store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: kind, Recipient: w.agent.Address,
-		Priority: priorityAgent, Args: a.json()})
 }

@@ -47,6 +47,7 @@ type draft struct {
 	org     string // of the message's writer
 	other   store.Outbox
 	agent   *Agent // the reader, if one
+	items   []templates.Item
 
 	hasNotes, hasParts, hasHistory bool // that the mail needs
 }
@@ -170,6 +171,9 @@ func (f *Flow) gather(tx *store.Tx, dr *draft) (err error) {
 			return err
 		}
 	}
+	if dr.args.Event == severalEvent {
+		return f.gatherItems(tx, dr)
+	}
 	if dr.args.Failed != 0 {
 		dr.other, err = tx.OutboxByID(dr.args.Failed)
 	}
@@ -239,7 +243,11 @@ func (f *Flow) write(ctx context.Context, dr *draft) (*rfc822.Outgoing, template
 	if err != nil {
 		return nil, templates.Rendered{}, err
 	}
-	r, err := f.Templates.Load().Mail(dr.row.Kind, dr.lang, data)
+	kind := dr.row.Kind
+	if dr.args.Event == severalEvent {
+		kind = templates.Several
+	}
+	r, err := f.Templates.Load().Mail(kind, dr.lang, data)
 	if err != nil {
 		return nil, r, err
 	}

@@ -3,7 +3,6 @@ package mailflow
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"guichet/mailflow/ticket"
 	"guichet/store"
@@ -28,6 +27,8 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		M:        a.M,
 		Count:    a.Count,
 		Times:    a.Times,
+		Items:    dr.items,
+		Asked:    dr.askedName(),
 	}
 	if after := dr.desk.Policy.Timers.AutoCloseAfter; dr.row.Kind == ticket.AutoCloseWarning && after != ticket.Off {
 		at := f.Now().Add(after) // it counts from its delivery, which is now
@@ -123,32 +124,6 @@ func (f *Flow) agentView(dr *draft, m *templates.Mail) {
 	if dr.row.Kind == ticket.Undeliverable && dr.other.ID != 0 {
 		v.Sender, v.SenderName = dr.other.Recipient, ""
 	}
-	for _, c := range commandsFor(dr) {
-		v.Commands = append(v.Commands, templates.Command{Name: templates.CommandLine(dr.lang, c)})
-	}
+	v.Commands = commandsFor(dr)
 	m.Agent = v
-}
-
-// commandsFor lists the commands that make sense where the ticket stands.
-func commandsFor(dr *draft) []string {
-	if dr.args.Event == "help" {
-		return []string{"#validate", "#reject", "#note", "#take", "#assign NAME", "#resolve", "#close", "#reopen", "#accept",
-			"#split", "#customer ADDRESS", "#cc ADDRESS", "#help"}
-	}
-	var out []string
-	if strings.HasPrefix(dr.args.Event, "waiting") || dr.args.Event == "unproven-number" {
-		out = append(out, "#accept", "#split")
-	}
-	switch dr.args.State {
-	case ticket.New:
-		if dr.desk.Policy.Validation {
-			out = append(out, "#validate")
-		}
-		out = append(out, "#reject", "#resolve")
-	case ticket.Resolved, ticket.Closed:
-		out = append(out, "#reopen")
-	default:
-		out = append(out, "#resolve", "#close")
-	}
-	return append(out, "#note", "#take", "#assign NAME", "#help")
 }

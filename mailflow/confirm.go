@@ -222,31 +222,33 @@ func (d *decision) openedFor(w writer) (bool, error) {
 	if text == "" {
 		text = d.in.mail.Text
 	}
-	cmds, words := parseCommands(text)
-	if len(cmds) == 0 || cmds[0].name != "customer" {
+	cmds, below := parseCommands(text)
+	if len(cmds) == 0 || !slices.Contains([]string{"customer", "integrator"}, cmds[0].name) {
 		return false, nil
 	}
 	w.role = ticket.Agent
 	if w.level != Proven {
 		return true, d.confirmOpening(w, cmds)
 	}
-	p, err := d.check(ticket.Ticket{Desk: d.d.Desk, State: ticket.Open}, w, cmds, "", 0)
+	p, err := d.check(ticket.Ticket{Desk: d.d.Desk, State: ticket.Open}, w, cmds, below, 0)
 	if err != nil {
 		return true, err
 	}
 	for i, c := range cmds {
-		if c.name != "customer" && c.name != "cc" && c.name != "take" && c.name != "assign" && p.lines[i].OK {
-			p.lines[i] = argLine{Text: c.line, Reason: "not possible while a ticket is opened"}
-			p.failed = true
+		if !slices.Contains(whileOpening, c.name) && p.lines[i].OK {
+			p.fail(i, "not possible while a ticket is opened")
 		}
 	}
 	if p.failed {
 		d.d.State, d.d.Stop, d.d.Reason = store.DeliveryHeld, "command", "commands refused, sent back"
 		return true, d.add(store.Outbox{Desk: d.d.Desk, Party: -1, Kind: ticket.RejectedCommand, Recipient: w.agent.Address,
-			Priority: priorityAgent, Args: args{Lines: p.lines, Delivery: d.d.ID}.json()})
+			Priority: priorityAgent, Args: args{Lines: p.lines, Reason: p.reason, Delivery: d.d.ID}.json()})
 	}
-	return true, d.openFor(w, p, words)
+	return true, d.openFor(p)
 }
+
+// whileOpening are the commands that a mail which opens a ticket may hold.
+var whileOpening = []string{"customer", "integrator", "cc", "take", "assign"}
 
 func (d *decision) confirmOpening(w writer, cmds []command) error {
 	d.d.State, d.d.Stop, d.d.Reason = store.DeliveryHeld, "people", "waits for the agent's confirmation"
@@ -262,9 +264,9 @@ func (d *decision) confirmOpening(w writer, cmds []command) error {
 }
 
 // openFor opens a ticket for somebody, as checked.
-func (d *decision) openFor(w writer, p plan, words string) error {
+func (d *decision) openFor(p *plan) error {
 	desk := d.s.Desk(d.d.Desk)
-	e := ticket.Event{Type: ticket.OpenedFor, Actor: w.address, Role: ticket.Agent}
+	e := ticket.Event{Type: ticket.OpenedFor, Actor: p.w.address, Role: ticket.Agent}
 	t, effects, err := ticket.Apply(ticket.Ticket{Desk: desk.Key, Subject: subjectFor(d.in.mail)}, e, desk.Policy, d.tx.Now())
 	if err != nil {
 		return &stopped{"apply", err.Error()}
@@ -272,22 +274,48 @@ func (d *decision) openFor(w writer, p plan, words string) error {
 	if t.Number, err = d.nextNumber(desk); err != nil {
 		return err
 	}
-	for _, e := range p.before {
-		t.Assignee = e.Assignee
+	if t.Assignee, err = d.assigneeFor(p, desk.Key); err != nil {
+		return err
 	}
 	if t.ID, err = d.tx.AddTicket(t, d.in.mail.MessageID); err != nil {
 		return err
 	}
-	for _, party := range p.add {
-		party.TicketID = t.ID
-		if _, err := d.tx.AddParty(party); err != nil {
-			return err
+	for _, s := range p.steps {
+		if s.add.Address != "" {
+			if err := d.addNamed(t, s.add, 0); err != nil {
+				return err
+			}
 		}
 	}
-	id, err := d.keep(t.ID, w, store.Public, words)
+	id, err := d.keep(t.ID, p.w, store.Public, p.words)
 	if err != nil {
 		return err
 	}
 	d.opened, d.number, d.d.Reason = true, t.Number, "opened by an agent"
-	return d.record(ticket.None, t, e, notice{message: id, event: "opened-for", fromAgent: true}, effects)
+	n := notice{message: id, event: "opened-for", fromAgent: true}
+	if err := d.record(ticket.None, t, e, n, effects); err != nil {
+		return err
+	}
+	if err := d.tellAssigned(t, ticket.Event{Actor: p.w.address, Assignee: t.Assignee}); err != nil {
+		return err
+	}
+	return d.receipt(t, p, id)
+}
+
+// assigneeFor is who gets a ticket that an agent opens: whom he names, else
+// the manager of the organisation.
+func (d *decision) assigneeFor(p *plan, desk string) (assignee string, err error) {
+	var parties []store.Party
+	for _, s := range p.steps {
+		if s.event.Type == ticket.Assign {
+			assignee = s.event.Assignee
+		}
+		if s.add.Address != "" {
+			parties = append(parties, s.add)
+		}
+	}
+	if assignee != "" {
+		return assignee, nil
+	}
+	return d.managerOf(desk, parties)
 }

@@ -41,7 +41,8 @@ type Flow struct {
 	Lends func(urgent bool) (ttl time.Duration, ok bool)
 	Lent  func([]Lent)
 
-	wake chan struct{}
+	wake    chan struct{}
+	batches batches
 }
 
 // Counters count what happened since the start, for metrics.

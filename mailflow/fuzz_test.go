@@ -47,19 +47,19 @@ func FuzzCommand(f *testing.F) {
 				t.Fatalf("command %+v of %q", c, text)
 			}
 			at += i + len(c.line)
-			if c.name != "customer" && c.name != "cc" {
+			if c.name != "customer" && c.name != "integrator" && c.name != "cc" {
 				continue
 			}
 			var p plan
 			reason := ""
-			fuzztest.Cheap(t, func() { reason = d.checkParties(&p, writer{address: agent}, c) })
-			for _, party := range p.add {
-				if strings.ContainsAny(party.Address, "\r\n\x00") || !strings.Contains(party.Address, "@") || len(p.add) > 20 {
-					t.Errorf("%+v becomes a party", party)
+			fuzztest.Cheap(t, func() { reason = d.checkAdd(&p, c) })
+			for _, s := range p.steps {
+				if strings.ContainsAny(s.add.Address, "\r\n\x00") || !strings.Contains(s.add.Address, "@") || len(p.steps) > 20 {
+					t.Errorf("%+v becomes a party", s.add)
 				}
 			}
-			if reason == "" && len(p.add) == 0 {
-				t.Errorf("%q: %d parties, %q", c.line, len(p.add), reason)
+			if reason == "" && len(p.steps) == 0 {
+				t.Errorf("%q: %d parties, %q", c.line, len(p.steps), reason)
 			}
 		}
 		if strings.TrimSpace(text[at:]) != words {

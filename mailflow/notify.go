@@ -40,6 +40,7 @@ type notice struct {
 	actor     string   // for the history, where another than the event's wrote
 	mailID    string   // likewise
 	step      string   // for the history: what the clock did
+	asked     string   // the party who is to answer; "": all are
 }
 
 // args is what an outbox row keeps for composing, as JSON: ids and codes of
@@ -69,6 +70,9 @@ type args struct {
 	Count    int         `json:"count,omitempty"`
 	Used     bool        `json:"used,omitempty"` // a confirmation works once
 	Failed   int64       `json:"failed,omitempty"`
+	Asked    string      `json:"asked,omitempty"`   // the party who is to answer
+	Waiting  int         `json:"waiting,omitempty"` // mails that wait for an agent
+	Items    []argItem   `json:"items,omitempty"`   // of several notifications in one mail
 }
 
 type argLine struct {
@@ -186,6 +190,7 @@ func (d *decision) mailID() string {
 func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Effect, e ticket.Event, n notice) error {
 	a := args{Message: n.message, Event: n.event, Reason: n.reason, Other: n.other, Words: n.fromAgent, From: before,
 		State: t.State, Closed: t.Closed, Next: t.Next, Deadline: t.Deadline, ClosedAt: t.ClosedAt, N: effect.N, M: effect.M}
+	a.Asked, a.Waiting = n.asked, t.Waiting
 	a.Stranger = n.stranger && effect.Mail == ticket.Acknowledgment
 	to, err := d.audience(t, effect, e, n)
 	if err != nil {
@@ -221,6 +226,12 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		}
 		o := store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: effect.Mail, Recipient: p.Address,
 			Priority: priority, Args: own.json()}
+		if effect.Mail == ticket.Notification {
+			if err := d.notify(o, own); err != nil {
+				return err
+			}
+			continue
+		}
 		if paused {
 			o.State, o.Reply = store.HeldOut, strangersReason
 			d.because("held: %s", strangersReason)
@@ -236,12 +247,18 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		if err := d.add(o); err != nil {
 			return err
 		}
+		d.mailed = append(d.mailed, o)
 	}
 	return nil
 }
 
 // add queues one row, due now unless it says otherwise.
 func (d *decision) add(o store.Outbox) error {
+	_, err := d.addRow(o)
+	return err
+}
+
+func (d *decision) addRow(o store.Outbox) (int64, error) {
 	if o.Due.IsZero() {
 		o.Due = d.tx.Now()
 	}
@@ -264,7 +281,7 @@ func (d *decision) add(o store.Outbox) error {
 			d.f.Count.HeldOut.Add(1)
 		})
 	}
-	return err
+	return id, err
 }
 
 // audience finds the recipients of an effect. To whom mails do not arrive only
@@ -280,6 +297,12 @@ func (d *decision) audience(t ticket.Ticket, effect ticket.Effect, e ticket.Even
 	if err != nil {
 		return nil, err
 	}
+	var has []int64
+	if effect.To == ticket.Others {
+		if has, err = d.persons(parties, append(slices.Clip(n.addressed), e.Actor)); err != nil {
+			return nil, err
+		}
+	}
 	return slices.DeleteFunc(parties, func(p store.Party) bool {
 		switch {
 		case p.Role == ticket.Agent || p.Untold || !effect.Goes(p.Reachable):
@@ -287,8 +310,26 @@ func (d *decision) audience(t ticket.Ticket, effect ticket.Effect, e ticket.Even
 		case effect.To == ticket.Sender:
 			return p.Address != t.FormFor
 		}
-		return effect.To == ticket.Others && (p.Address == e.Actor || slices.Contains(n.addressed, p.Address))
+		return effect.To == ticket.Others && (p.Address == e.Actor || slices.Contains(has, p.PersonID) || slices.Contains(n.addressed, p.Address))
 	}), nil
+}
+
+// persons are those among the parties to whom one of the addresses belongs
+// that is not the one we write to: they have the mail already.
+func (d *decision) persons(parties []store.Party, addresses []string) (ids []int64, err error) {
+	for _, a := range addresses {
+		if a == "" || d.s.Route(a).Desk != nil || slices.ContainsFunc(parties, func(p store.Party) bool { return p.Address == a }) {
+			continue
+		}
+		id, err := d.tx.PersonOf(a)
+		if err != nil {
+			return nil, err
+		}
+		if id != 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 // agents are those who are notified: the assignee while there is one who

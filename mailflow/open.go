@@ -91,6 +91,9 @@ func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n 
 			return 0, err
 		}
 	}
+	if after.Assignee, err = d.managerFor(desk.Key, w, customer); err != nil {
+		return 0, err
+	}
 	if after.ID, err = d.tx.AddTicket(after, d.in.mail.MessageID); err != nil {
 		return 0, err
 	}
@@ -201,8 +204,8 @@ func (d *decision) flood(w writer) (bool, error) {
 func (d *decision) toAgents(t ticket.Ticket, a args) error {
 	agents, err := d.agents(t, "")
 	for _, p := range agents {
-		if err := d.add(store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: ticket.Notification,
-			Recipient: p.Address, Priority: priorityAgent, Args: a.json()}); err != nil {
+		if err := d.notify(store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: ticket.Notification,
+			Recipient: p.Address, Priority: priorityAgent}, a); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ func (f *Flow) people(tx *store.Tx, in *incoming, t thread) (writer, error) {
 	}
 	if t.how != "" && w.agent != nil {
 		// An agent may be the customer of a ticket, too, and then writes as one.
-		self, err := tx.PartyByAddress(t.ticket.ID, w.address)
+		self, err := tx.PartyOf(t.ticket.ID, w.address)
 		if err != nil && err != sql.ErrNoRows {
 			return w, err
 		}
@@ -124,7 +124,7 @@ func (s *Settings) isHouse(address string) bool {
 // place finds whom the words of a mail on a known ticket count for: the
 // table of design §4.
 func (f *Flow) place(tx *store.Tx, w *writer, t thread) error {
-	self, err := tx.PartyByAddress(t.ticket.ID, w.address)
+	self, err := tx.PartyOf(t.ticket.ID, w.address) // by an alias, too
 	if err != nil && err != sql.ErrNoRows {
 		return err
 	}
@@ -164,8 +164,12 @@ func (f *Flow) placeByToken(tx *store.Tx, w *writer, t thread, self store.Party,
 		w.alone = w.level != Proven // the token is somebody else's
 		return nil
 	}
-	if owner.Role == ticket.Agent || !owner.Active {
+	switch {
+	case owner.Role == ticket.Agent:
 		w.role, w.waits = ticket.Follower, "bears an agent's address"
+		return nil
+	case !owner.Active:
+		w.role, w.waits = ticket.Follower, "was taken off this ticket"
 		return nil
 	}
 	w.count(*owner)

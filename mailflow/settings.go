@@ -64,6 +64,7 @@ type Agent struct {
 	Name     string
 	Desks    []string // keys of desks
 	Language string   // "" is the desk's
+	Receipts bool     // wants to be told what was done with each of their mails
 }
 
 // WorksOn says whether the agent may act on tickets of the desk now.
@@ -84,6 +85,14 @@ func (s *Settings) Desk(key string) *Desk {
 		}
 	}
 	return nil
+}
+
+// policyAfter is the policy under which an event is applied.
+func (s *Settings) policyAfter(t ticket.Ticket, e ticket.Event) ticket.Policy {
+	if d := s.Desk(t.Desk); d != nil {
+		return d.Policy
+	}
+	return ticket.Policy{}
 }
 
 // Agent returns the agent with that address, or nil.

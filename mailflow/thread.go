@@ -111,7 +111,15 @@ func (f *Flow) threadOf(tx *store.Tx, id int64, ordinal int) (thread, error) {
 		return t, err
 	}
 	t.owner = &owner
-	t.ticket, err = f.survivor(tx, id)
+	if t.ticket, err = f.survivor(tx, id); err != nil || t.ticket.ID == id || owner.Role == ticket.Agent {
+		return t, err
+	}
+	there, err := tx.PartyOf(t.ticket.ID, owner.Address) // merged: who he is where it goes on
+	if err == sql.ErrNoRows {
+		there, err = owner, nil
+		there.Ordinal, there.Active = -1, false
+	}
+	t.owner = &there
 	return t, err
 }
 
@@ -213,7 +221,7 @@ func (f *Flow) threadByNumber(tx *store.Tx, in *incoming) (thread, error) {
 // knows says that the writer is a party of the ticket. An agent's address is
 // easily guessed: without proof it counts only with a token.
 func (f *Flow) knows(tx *store.Tx, ticketID int64, in *incoming) (bool, error) {
-	p, err := tx.PartyByAddress(ticketID, in.from())
+	p, err := tx.PartyOf(ticketID, in.from())
 	if err != nil {
 		return false, ignoreNoRows(err)
 	}

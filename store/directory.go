@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"slices"
 	"strings"
+
+	"guichet/mailflow/ticket"
 )
 
 // directory is all organisations in memory. They change rarely and are asked
@@ -117,6 +119,9 @@ func (d *directory) readContacts(tx *Tx) error {
 			d.byContact[c.Address] = id
 		}
 		d.languages[c.Address] = append(d.languages[c.Address], c.Language)
+		if c.Role == string(ticket.Integrator) {
+			d.byWho[c.Address] = append(d.byWho[c.Address], id)
+		}
 		return c, nil
 	})
 	return err

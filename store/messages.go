@@ -170,6 +170,23 @@ func (tx *Tx) LastAnswer(ticketID int64) (time.Time, error) {
 	return at.Time(), err
 }
 
+// AgentAnswers lists agents' public messages on a ticket since a time, oldest
+// first.
+func (tx *Tx) AgentAnswers(ticketID int64, since time.Time) ([]Message, error) {
+	rows, err := tx.query(`SELECT `+messageColumns+` FROM message WHERE ticket_id = ? AND role = 'agent'
+		AND visibility = 'public' AND at >= ? ORDER BY id`, ticketID, since)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanMessage)
+}
+
+// LastPublic is the newest public message of a ticket, or 0.
+func (tx *Tx) LastPublic(ticketID int64) (id int64, err error) {
+	err = tx.row(`SELECT coalesce(max(id), 0) FROM message WHERE ticket_id = ? AND visibility = 'public'`, ticketID).Scan(&id)
+	return id, err
+}
+
 // ShowMessage changes who sees a message.
 func (tx *Tx) ShowMessage(id int64, v Visibility, party int, role ticket.Role) error {
 	tx.begun = nil

@@ -1,6 +1,11 @@
 package store
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"guichet/mailflow/ticket"
+)
 
 // Organisation is a customer company.
 type Organisation struct {
@@ -12,6 +17,27 @@ type Organisation struct {
 	Domains     []string
 	Integrators []string // addresses or domains
 	Contacts    []Contact
+}
+
+// IntegratorAddresses are the integrators whose address is known, those named
+// by address first: who is an integrator by domain alone has none before
+// writing.
+func (o *Organisation) IntegratorAddresses() (out []Contact) {
+	for _, who := range o.Integrators {
+		if strings.Contains(who, "@") {
+			out = append(out, Contact{Address: who})
+		}
+	}
+	for _, c := range o.Contacts {
+		i := slices.IndexFunc(out, func(o Contact) bool { return o.Address == c.Address })
+		switch {
+		case i >= 0:
+			out[i].Name = c.Name
+		case c.Role == string(ticket.Integrator):
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // Contact is a person of an organisation who is mailed.
@@ -104,7 +130,7 @@ func (tx *Tx) OrganisationOf(address string) (*Organisation, error) {
 }
 
 // IntegratorFor lists the organisations that an address is the integrator
-// of, by address or domain.
+// of, by address, by domain or as a contact in that role.
 func (tx *Tx) IntegratorFor(address string) ([]Organisation, error) {
 	d, err := tx.directory()
 	if err != nil {

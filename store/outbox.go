@@ -331,13 +331,6 @@ func (tx *Tx) OutboxDepth(limit int) (n int, err error) {
 	return n, err
 }
 
-// HasStopped says whether a mail of the ticket is held.
-func (tx *Tx) HasStopped(ticketID int64) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM outbox WHERE ticket_id = ? AND state = 'held'`, ticketID).Scan(&n)
-	return n > 0, err
-}
-
 // FailSent records that a mail which was taken came back.
 func (tx *Tx) FailSent(id int64, reply string) error {
 	_, err := tx.exec(`UPDATE outbox SET state = 'failed', reply = ? WHERE id = ? AND state IN ('sent', 'failed')`, reply, id)

@@ -168,8 +168,6 @@ func testOutboxLists(t *testing.T, c *steps, a, b *store.DB) {
 	lease(t, a, 1)
 	same(t, "what is being sent is busy, what is not due is not", count((*store.Tx).OutboxBusy, 9), 3)
 	same(t, "busy, at most", count((*store.Tx).OutboxBusy, 2), 2)
-	same(t, "a mail is held", ask(t, a, (*store.Tx).HasStopped, 2), true)
-	same(t, "none is", ask(t, a, (*store.Tx).HasStopped, 5), false)
 	c.add(time.Hour)
 	same(t, "depth, whenever due", count((*store.Tx).OutboxDepth, 9), 3)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
@@ -45,19 +46,20 @@ func scanParty(s scanner) (Party, error) {
 func fold(address string) string { return strings.ToLower(cleanText(address)) }
 
 // AddParty gives the ticket a party with the next ordinal, or returns the one
-// that has the address already: then a removed party is back, and an agent or
+// that the person with that address is already, whichever of their addresses
+// it has: nobody is told twice. Then a removed party is back, and an agent or
 // follower takes the role asked for if it is a customer's or integrator's.
 func (tx *Tx) AddParty(p Party) (Party, error) {
-	old, err := tx.PartyByAddress(p.TicketID, p.Address)
+	old, err := tx.PartyOf(p.TicketID, p.Address)
 	if err == sql.ErrNoRows && tx.forUpdate() != "" && p.TicketID != tx.made {
 		// Not every caller has locked the ticket, and ordinals are unique.
 		if _, err = tx.LockTicket(p.TicketID); err != nil {
 			return p, err
 		}
-		old, err = tx.PartyByAddress(p.TicketID, p.Address)
+		old, err = tx.PartyOf(p.TicketID, p.Address)
 	}
 	if err == nil {
-		return tx.readdParty(old, p.Role)
+		return tx.readdParty(old, p)
 	}
 	if err != sql.ErrNoRows {
 		return p, err
@@ -85,14 +87,27 @@ func (tx *Tx) AddParty(p Party) (Party, error) {
 	return p, err
 }
 
-func (tx *Tx) readdParty(p Party, role ticket.Role) (Party, error) {
+// readdParty keeps what a party may see: one that was removed sees nothing of
+// the time without them.
+func (tx *Tx) readdParty(p, again Party) (Party, error) {
 	tx.parties = nil
-	if role == ticket.Customer || role == ticket.Integrator {
-		p.Role = role
+	if again.Role == ticket.Customer || again.Role == ticket.Integrator {
+		p.Role = again.Role
 	}
-	p.Active = true
-	_, err := tx.exec(`UPDATE party SET role = ?, active = 1 WHERE id = ?`, string(p.Role), p.ID)
+	if !p.Active {
+		p.Since = max(p.Since, again.Since)
+	}
+	p.Active, p.Untold = true, p.Untold && again.Untold
+	_, err := tx.exec(`UPDATE party SET role = ?, active = 1, since = ?, untold = ? WHERE id = ?`, string(p.Role), p.Since, p.Untold, p.ID)
 	return p, err
+}
+
+// RemoveParty takes a party off its ticket. The row stays, so that its tokens
+// and its words still have an owner.
+func (tx *Tx) RemoveParty(partyID int64) error {
+	tx.parties = nil
+	_, err := tx.exec(`UPDATE party SET active = 0 WHERE id = ?`, partyID)
+	return err
 }
 
 // SetRole changes a party's role.
@@ -134,6 +149,26 @@ func (tx *Tx) Parties(ticketID int64) ([]Party, error) {
 func (tx *Tx) PartyByAddress(ticketID int64, address string) (Party, error) {
 	address = fold(address)
 	return tx.partyWhere(ticketID, func(p Party) bool { return p.Address == address })
+}
+
+// PartyOf finds the party that the person with an address is, by that address
+// or by another one of theirs, or sql.ErrNoRows. One that was removed is found
+// where there is no other.
+func (tx *Tx) PartyOf(ticketID int64, address string) (Party, error) {
+	p, err := tx.PartyByAddress(ticketID, address)
+	if err != sql.ErrNoRows || len(tx.parties[ticketID]) == 0 {
+		return p, err
+	}
+	person, err := tx.PersonOf(address)
+	if err != nil || person == 0 {
+		return Party{}, cmp.Or(err, sql.ErrNoRows)
+	}
+	same := func(p Party) bool { return p.PersonID == person }
+	p, err = tx.partyWhere(ticketID, func(p Party) bool { return same(p) && p.Active })
+	if err == sql.ErrNoRows {
+		return tx.partyWhere(ticketID, same)
+	}
+	return p, err
 }
 
 // PartyByOrdinal finds a party by the ordinal that tokens carry, or

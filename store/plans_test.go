@@ -114,7 +114,6 @@ var hot = map[string]func(*store.Tx) error{
 	"NextOutbox":         func(tx *store.Tx) error { _, err := tx.NextOutbox(); return err },
 	"OutboxBusy":         func(tx *store.Tx) error { _, err := tx.OutboxBusy(100_000); return err },
 	"OutboxDepth":        func(tx *store.Tx) error { _, err := tx.OutboxDepth(1000); return err },
-	"HasStopped":         func(tx *store.Tx) error { _, err := tx.HasStopped(5); return err },
 	"QueuedLater": func(tx *store.Tx) error {
 		if _, err := tx.QueuedLater("q5@x", "support"); err != sql.ErrNoRows {
 			return err

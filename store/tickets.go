@@ -81,12 +81,6 @@ func (tx *Tx) TicketByNumber(number string) (ticket.Ticket, error) {
 	return scanTicket(tx.row(`SELECT `+ticketColumns+` FROM ticket WHERE lower(number) = lower(?)`, number))
 }
 
-// Opener is the Message-ID of the mail that began a ticket, or "".
-func (tx *Tx) Opener(id int64) (opener string, err error) {
-	err = tx.row(`SELECT opener FROM ticket WHERE id = ?`, id).Scan(&opener)
-	return opener, err
-}
-
 // TicketPage lists up to n tickets after a row id, in the order of their row
 // ids; an empty desk or state means any.
 func (tx *Tx) TicketPage(desk string, state ticket.State, after int64, n int) ([]ticket.Ticket, error) {

@@ -40,7 +40,8 @@ type Mail struct {
 
 	Agent *AgentView // only in mails to agents
 	Lines []Line     // commands, and what was wrong with each
-	Count int        // also-received: how many mails
+	Count int        // also-received: how many mails; notifications: how many
+	Items []Item     // notifications: one a ticket's event, the first of Count
 	Times []time.Time
 }
 
@@ -95,6 +96,18 @@ type AgentView struct {
 	Other        string // number of another ticket that the mail names
 	Reason       string // why it waits, failed or was not understood
 }
+
+// Item is one of several notifications in one mail.
+type Item struct {
+	Number, Subject, Event string
+	State                  ticket.State
+	At                     time.Time
+	URL                    string
+}
+
+// Several names the template of the mail that tells an agent of several
+// things at once; its kind is [ticket.Notification] all the same.
+const Several ticket.Kind = "notifications"
 
 // Command is a first line that an agent may write in this state.
 type Command struct {

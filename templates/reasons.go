@@ -33,6 +33,10 @@ func Say(lang, reason string) string {
 // RoleName is what somebody is on a ticket, in the reader's language.
 func RoleName(lang string, r ticket.Role) string { return wordsOf(lang).roles[r] }
 
+// CommandHelp says in five words what a command does; name is the English one,
+// such as "#close".
+func CommandHelp(lang, name string) string { return wordsOf(lang).help[name] }
+
 // CommandLine names what a command wants in the reader's language.
 func CommandLine(lang, command string) string {
 	if lang == "fr" {

@@ -51,6 +51,7 @@ func fullSample() *Mail {
 			Commands: []Command{{Name: "#resolve"}, {Name: "#x", Help: "help"}}, Parties: 2, Other: "INC-000007", Reason: "A reason.",
 		},
 		Lines: []Line{{Text: "#resolve", Reason: "done", OK: true}, {Text: "#foo", Reason: "unknown"}},
+		Items: []Item{{Number: "INC-000123", Subject: "Router", Event: "answer", State: ticket.Open, At: t, URL: "https://desk.example/t/x"}},
 		Count: 2, Times: []time.Time{t, t.Add(time.Hour)},
 	}
 }

@@ -68,6 +68,8 @@ func mailSubject(d *view) string {
 	switch {
 	case d.kind == ticket.AlsoReceived:
 		return tagged(fmt.Sprintf(v.alsoReceived, d.Desk.Name), d.Number)
+	case d.kind == Several:
+		return fmt.Sprintf(v.several, d.Desk.Name, d.Count)
 	case d.Stranger:
 		return tagged(fmt.Sprintf(v.stranger, d.Desk.Name, formatShort(lang, inZone(d.Received, d.Zone))), d.Number)
 	}

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,6 +68,17 @@ func (v *view) RoleName(r ticket.Role) string { return wordsOf(v.lang).roles[r] 
 
 // EventName is what happened, for agents.
 func (v *view) EventName() string { return known(wordsOf(v.lang).events, v.Agent.Event) }
+
+// EventOf is what happened in one of several notifications.
+func (v *view) EventOf(code string) string { return known(wordsOf(v.lang).events, code) }
+
+// Untold is how many notifications are only counted; "" if none are.
+func (v *view) Untold() string {
+	if n := v.Count - len(v.Items); n > 0 {
+		return strconv.Itoa(n)
+	}
+	return ""
+}
 
 // Due is what is due at the deadline, for agents.
 func (v *view) Due() string { return wordsOf(v.lang).kinds[v.Next.Kind] }

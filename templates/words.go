@@ -28,7 +28,7 @@ type vocabulary struct {
 // subjects are those that do not hold the ticket's own; %s are the desk's
 // name and, in a stranger's, the time.
 type subjects struct {
-	stranger, alsoReceived, none string
+	stranger, alsoReceived, none, several string
 }
 
 var vocabularies = map[string]*vocabulary{"en": &english, "fr": &french}
@@ -103,6 +103,7 @@ var english = vocabulary{
 		"automatic": "automatic answer, nothing changed", "names-other": "names",
 		"new-topic": "new topic, came in on another ticket's address", "thanks": "thanks, nothing changed",
 		"form": "form submitted", "deadline": "deadline", "silent": "no confirmation, no answer", "loop": "mail loop stopped", "strangers-wait": "first answers wait",
+		"crossed": "two answers at the same time", "assigned": "given to you",
 	},
 	help: map[string]string{
 		"#resolve": "solved, ask for confirmation", "#info": "ask for information", "#action": "ask for an action",
@@ -112,11 +113,12 @@ var english = vocabulary{
 		"#link": "name a related ticket", "#accept": "count it as their answer", "#split": "make it another ticket",
 		"#category": "set the category", "#urgency": "set the urgency", "#escalate": "pass it on upwards",
 		"#time": "note the time spent", "#form": "send the form to ADDRESS", "#customer": "ADDRESS is the customer",
-		"#uncc": "ADDRESS follows no more", "#help": "all commands by mail",
+		"#uncc": "ADDRESS follows no more", "#integrator": "ADDRESS is the integrator", "#help": "all commands by mail",
 	},
 	subject: subjects{
 		stranger:     "Your request to %s of %s",
 		alsoReceived: "Your further messages to %s",
 		none:         "your request",
+		several:      "%s: %d notifications",
 	},
 }

@@ -48,6 +48,7 @@ var french = vocabulary{
 		"automatic": "réponse automatique, rien ne change", "names-other": "cite",
 		"new-topic": "nouveau sujet, arrivé à l’adresse d’un autre ticket", "thanks": "remerciement, rien ne change",
 		"form": "formulaire rempli", "deadline": "échéance", "silent": "ni confirmation ni réponse", "loop": "boucle de messages arrêtée", "strangers-wait": "premières réponses en attente",
+		"crossed": "deux réponses en même temps", "assigned": "vous est confié",
 	},
 	help: map[string]string{
 		"#resolve": "résolu, demander la clôture", "#info": "demander une information", "#action": "demander une action",
@@ -57,11 +58,12 @@ var french = vocabulary{
 		"#link": "citer un ticket lié", "#accept": "compter comme leur réponse", "#split": "en faire un autre ticket",
 		"#category": "changer la catégorie", "#urgency": "changer l’urgence", "#escalate": "passer au niveau supérieur",
 		"#time": "noter le temps passé", "#form": "envoyer le formulaire à ADRESSE", "#customer": "ADRESSE est le client",
-		"#uncc": "ADRESSE ne suit plus", "#help": "recevoir la liste des commandes",
+		"#uncc": "ADRESSE ne suit plus", "#integrator": "ADRESSE est l’intégrateur", "#help": "recevoir la liste des commandes",
 	},
 	subject: subjects{
 		stranger:     "%s\u00a0: votre demande du %s",
 		alsoReceived: "%s\u00a0: vos autres messages",
 		none:         "votre demande",
+		several:      "%s\u00a0: %d notifications",
 	},
 }

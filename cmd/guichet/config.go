@@ -145,6 +145,8 @@ type agentConfig struct {
 	Desks []string `yaml:"desks"`
 	// The language of the agent's mails, fr or en; the desk's if it is absent.
 	Language string `yaml:"language"`
+	// Whether each of the agent's mails is answered by what it did and who was told.
+	Receipts bool `yaml:"receipts"`
 }
 
 // maxConfig is the largest configuration file, in bytes. A long form takes

@@ -32,7 +32,7 @@ func (c *Config) Settings() *mailflow.Settings {
 		s.Desks = append(s.Desks, c.Desks[i].settings())
 	}
 	for _, a := range c.Agents {
-		s.Agents = append(s.Agents, mailflow.Agent{Address: a.Address, Name: a.Name, Desks: a.Desks, Language: a.Language})
+		s.Agents = append(s.Agents, mailflow.Agent{Address: a.Address, Name: a.Name, Desks: a.Desks, Language: a.Language, Receipts: a.Receipts})
 	}
 	return s
 }
