@@ -92,38 +92,10 @@ func (d *decision) carryOut(p *plan) (ticket.Ticket, int64, error) {
 	case p.said && p.voices() == 0:
 		now, err = d.step(now, p.event(ticket.Reply), notice{event: "replied", message: message})
 	}
-	return now, message, err
-}
-
-// take does one step of a plan.
-func (d *decision) take(t ticket.Ticket, p *plan, s step, n notice, message int64) (ticket.Ticket, error) {
-	switch {
-	case s.add.Address != "":
-		if err := d.addNamed(t, s.add, message); err != nil {
-			return t, err
-		}
-	case s.remove != 0:
-		if err := d.tx.RemoveParty(s.remove); err != nil {
-			return t, err
-		}
-	case s.event.Type == ticket.AskInfo || s.event.Type == ticket.AskDo:
-		n.asked = s.reason
-	case s.waiting.ID != 0:
-		p.lines[s.line].Reason = d.waitingMail(t, s.waiting)
-	}
-	t, err := d.step(t, s.event, n)
 	if err != nil {
-		return t, err
+		return now, message, err
 	}
-	switch s.event.Type {
-	case ticket.Accept:
-		return d.accepted(t, s.waiting)
-	case ticket.Split:
-		return t, d.splitOff(t, s.waiting)
-	case ticket.Assign:
-		return t, d.tellAssigned(t, s.event)
-	}
-	return t, nil
+	return now, message, d.tellChanges(now, p)
 }
 
 // waitingMail names a mail that waited, for a receipt.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"guichet/mailflow/ticket"
+	"guichet/templates"
 )
 
 // askedName names the party who is to answer a request, as the reader may see
@@ -21,4 +22,12 @@ func (dr *draft) askedName() string {
 		}
 	}
 	return dr.args.Asked
+}
+
+// changes says what has changed of the ticket, to whom it is told.
+func (f *Flow) changes(dr *draft) (out []templates.Change) {
+	for _, c := range dr.args.Changes {
+		out = append(out, templates.Change{What: string(c.What), Value: c.Value, Was: c.Was})
+	}
+	return out
 }

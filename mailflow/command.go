@@ -38,12 +38,19 @@ var instructions = []instruction{
 	{name: "note", spoken: true, event: ticket.Note},
 	{name: "take", french: []string{"prendre"}, event: ticket.Assign},
 	{name: "assign", french: []string{"attribuer", "assigner"}, arg: "NAME", event: ticket.Assign},
+	{name: "category", french: []string{"catégorie"}, arg: "CATEGORY", event: ticket.Categorise},
+	{name: "urgency", french: []string{"urgence"}, arg: "URGENCY", event: ticket.SetUrgency},
+	{name: "escalate", french: []string{"escalader"}, event: ticket.Escalate},
 	{name: "accept", french: []string{"accepter"}, spoken: true, event: ticket.Accept},
 	{name: "split", french: []string{"séparer"}, event: ticket.Split},
 	{name: "customer", french: []string{"client"}, arg: "ADDRESS", event: ticket.AddParty},
 	{name: "integrator", french: []string{"intégrateur"}, arg: "ADDRESS", event: ticket.AddParty},
 	{name: "cc", french: []string{"copie"}, arg: "ADDRESS", event: ticket.AddParty},
 	{name: "uncc", french: []string{"retirer"}, arg: "ADDRESS", event: ticket.PartyRemoved},
+	{name: "link", french: []string{"lier"}, arg: "NUMBER", event: ticket.Link},
+	{name: "merge", french: []string{"fusionner"}, arg: "NUMBER", event: ticket.MergedAway},
+	{name: "move", french: []string{"déplacer", "transférer"}, arg: "DESK", event: ticket.Move},
+	{name: "form", french: []string{"formulaire"}, arg: "ADDRESS", event: ticket.FormSent},
 	{name: "help", french: []string{"aide"}},
 }
 
@@ -186,7 +193,7 @@ func (v instruction) allowed(t ticket.Ticket, p ticket.Policy) bool {
 	if v.name == "validate" && !p.Validation {
 		return false // an answer opens it
 	}
-	_, _, err := ticket.Apply(t, ticket.Event{Type: v.event, Role: ticket.Agent, Words: true}, p, t.Updated)
+	_, _, err := ticket.Apply(t, ticket.Event{Type: v.event, Role: ticket.Agent, Into: -1}, p, t.Updated)
 	return err == nil
 }
 

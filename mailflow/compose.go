@@ -338,7 +338,7 @@ func human(dr *draft) bool {
 	switch dr.row.Kind {
 	case ticket.Update:
 		return dr.args.Message != 0
-	case ticket.Opened, ticket.RejectedMail, ticket.ClosureRequest, ticket.InformationRequest, ticket.ActionRequest,
+	case ticket.FormLink, ticket.Opened, ticket.Moved, ticket.MergedMail, ticket.RejectedMail, ticket.ClosureRequest, ticket.InformationRequest, ticket.ActionRequest,
 		ticket.ClosedMail, ticket.Reopened:
 		return dr.args.Words && dr.message.Words != ""
 	}

@@ -29,6 +29,7 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		Times:    a.Times,
 		Items:    dr.items,
 		Asked:    dr.askedName(),
+		Changes:  f.changes(dr),
 	}
 	if after := dr.desk.Policy.Timers.AutoCloseAfter; dr.row.Kind == ticket.AutoCloseWarning && after != ticket.Off {
 		at := f.Now().Add(after) // it counts from its delivery, which is now

@@ -223,21 +223,16 @@ func (d *decision) openedFor(w writer) (bool, error) {
 		text = d.in.mail.Text
 	}
 	cmds, below := parseCommands(text)
-	if len(cmds) == 0 || !slices.Contains([]string{"customer", "integrator"}, cmds[0].name) {
+	if len(cmds) == 0 || !slices.Contains(opening, cmds[0].name) {
 		return false, nil
 	}
 	w.role = ticket.Agent
 	if w.level != Proven {
 		return true, d.confirmOpening(w, cmds)
 	}
-	p, err := d.check(ticket.Ticket{Desk: d.d.Desk, State: ticket.Open}, w, cmds, below, 0)
+	p, err := d.checkOpening(w, cmds, below)
 	if err != nil {
 		return true, err
-	}
-	for i, c := range cmds {
-		if !slices.Contains(whileOpening, c.name) && p.lines[i].OK {
-			p.fail(i, "not possible while a ticket is opened")
-		}
 	}
 	if p.failed {
 		d.d.State, d.d.Stop, d.d.Reason = store.DeliveryHeld, "command", "commands refused, sent back"
@@ -247,8 +242,27 @@ func (d *decision) openedFor(w writer) (bool, error) {
 	return true, d.openFor(p)
 }
 
-// whileOpening are the commands that a mail which opens a ticket may hold.
-var whileOpening = []string{"customer", "integrator", "cc", "take", "assign"}
+// opening are the first commands of a mail that opens a ticket, and
+// whileOpening all that it may hold.
+var (
+	opening      = []string{"customer", "integrator", "form"}
+	whileOpening = []string{"customer", "integrator", "form", "cc", "take", "assign", "category", "urgency", "link"}
+)
+
+// checkOpening is check for a ticket that is not there yet.
+func (d *decision) checkOpening(w writer, cmds []command, below string) (*plan, error) {
+	begins := ticket.Ticket{Desk: d.d.Desk, State: ticket.Open}
+	if slices.ContainsFunc(cmds, func(c command) bool { return c.name == "form" }) {
+		begins.State = ticket.AwaitingForm
+	}
+	p, err := d.check(begins, w, cmds, below, 0)
+	for i, c := range cmds {
+		if !slices.Contains(whileOpening, c.name) && p.lines[i].OK {
+			p.fail(i, "not possible while a ticket is opened")
+		}
+	}
+	return p, err
+}
 
 func (d *decision) confirmOpening(w writer, cmds []command) error {
 	d.d.State, d.d.Stop, d.d.Reason = store.DeliveryHeld, "people", "waits for the agent's confirmation"
@@ -266,14 +280,17 @@ func (d *decision) confirmOpening(w writer, cmds []command) error {
 // openFor opens a ticket for somebody, as checked.
 func (d *decision) openFor(p *plan) error {
 	desk := d.s.Desk(d.d.Desk)
-	e := ticket.Event{Type: ticket.OpenedFor, Actor: p.w.address, Role: ticket.Agent}
+	e := p.opens()
 	t, effects, err := ticket.Apply(ticket.Ticket{Desk: desk.Key, Subject: subjectFor(d.in.mail)}, e, desk.Policy, d.tx.Now())
 	if err != nil {
 		return &stopped{"apply", err.Error()}
 	}
-	if t.Number, err = d.nextNumber(desk); err != nil {
-		return err
+	if t.NeedsNumber() {
+		if t.Number, err = d.nextNumber(desk); err != nil {
+			return err
+		}
 	}
+	p.describe(&t)
 	if t.Assignee, err = d.assigneeFor(p, desk.Key); err != nil {
 		return err
 	}
@@ -283,6 +300,11 @@ func (d *decision) openFor(p *plan) error {
 	for _, s := range p.steps {
 		if s.add.Address != "" {
 			if err := d.addNamed(t, s.add, 0); err != nil {
+				return err
+			}
+		}
+		if s.other.ID != 0 {
+			if err := d.tx.LinkTickets(t.ID, s.other.ID, "by an agent"); err != nil {
 				return err
 			}
 		}
@@ -300,6 +322,29 @@ func (d *decision) openFor(p *plan) error {
 		return err
 	}
 	return d.receipt(t, p, id)
+}
+
+// opens is the event that begins the ticket: the form is sent to somebody, or
+// a ticket is opened for somebody.
+func (p *plan) opens() ticket.Event {
+	for _, s := range p.steps {
+		if s.event.Type == ticket.FormSent {
+			return s.event
+		}
+	}
+	return p.event(ticket.OpenedFor)
+}
+
+// describe sets what the agent has said of the ticket besides its parties.
+func (p *plan) describe(t *ticket.Ticket) {
+	for _, s := range p.steps {
+		switch s.event.Type {
+		case ticket.Categorise:
+			t.Category = s.event.Value
+		case ticket.SetUrgency:
+			t.Urgency = s.event.Value
+		}
+	}
 }
 
 // assigneeFor is who gets a ticket that an agent opens: whom he names, else

@@ -34,18 +34,19 @@ type decision struct {
 	in *incoming
 	d  store.Delivery // as it will be stored
 
-	why    []string
-	queued bool          // rows were added to the outbox
-	lend   time.Duration // how long new rows are leased; 0: they wait in the outbox
-	lent   []Lent
-	lanes  []string // of the rows that were added
-	opened bool
-	twice  bool           // a copy of an earlier mail
-	number string         // of the ticket that it became part of, for the log
-	moved  int64          // the message that a new ticket begins with, where it is stored already
-	chain  int64          // the ticket with which a machine's answers to us began; 0: it is none
-	quiet  string         // the address that gets no automatic mail, since it answers all of them
-	mailed []store.Outbox // the mails to parties
+	why     []string
+	queued  bool          // rows were added to the outbox
+	lend    time.Duration // how long new rows are leased; 0: they wait in the outbox
+	lent    []Lent
+	lanes   []string // of the rows that were added
+	opened  bool
+	twice   bool           // a copy of an earlier mail
+	number  string         // of the ticket that it became part of, for the log
+	moved   int64          // the message that a new ticket begins with, where it is stored already
+	chain   int64          // the ticket with which a machine's answers to us began; 0: it is none
+	quiet   string         // the address that gets no automatic mail, since it answers all of them
+	changes []argChange    // that parties are still to be told of
+	mailed  []store.Outbox // the mails to parties
 }
 
 // decide is stages 4 to 8 of one delivery, in one transaction.

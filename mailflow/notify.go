@@ -41,6 +41,7 @@ type notice struct {
 	mailID    string   // likewise
 	step      string   // for the history: what the clock did
 	asked     string   // the party who is to answer; "": all are
+	quietly   bool     // what parties are told of it stands in another mail
 }
 
 // args is what an outbox row keeps for composing, as JSON: ids and codes of
@@ -73,6 +74,7 @@ type args struct {
 	Asked    string      `json:"asked,omitempty"`   // the party who is to answer
 	Waiting  int         `json:"waiting,omitempty"` // mails that wait for an agent
 	Items    []argItem   `json:"items,omitempty"`   // of several notifications in one mail
+	Changes  []argChange `json:"changes,omitempty"` // of what parties are told
 }
 
 type argLine struct {
@@ -104,7 +106,7 @@ func (d *decision) apply(t ticket.Ticket, e ticket.Event, n notice) (applied, er
 		return applied{}, &stopped{"apply", "the desk " + t.Desk + " is no longer configured"}
 	}
 	e.Words = e.Words || n.fromAgent
-	after, effects, err := ticket.Apply(t, e, desk.Policy, d.tx.Now())
+	after, effects, err := ticket.Apply(t, e, d.s.policyAfter(t, e), d.tx.Now())
 	if err != nil {
 		return applied{}, err
 	}
@@ -162,7 +164,7 @@ func (d *decision) record(before ticket.State, t ticket.Ticket, e ticket.Event, 
 	}
 	d.because("%s: %s", e.Type, changed(before, t.State))
 	for _, effect := range effects {
-		if effect == ticket.OpenLinked || effect.To == ticket.Agents && n.quiet {
+		if effect == ticket.OpenLinked || effect.To == ticket.Agents && n.quiet || effect.Mail == ticket.Update && n.quietly {
 			continue
 		}
 		if err := d.queue(before, t, effect, e, n); err != nil {
@@ -191,6 +193,9 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 	a := args{Message: n.message, Event: n.event, Reason: n.reason, Other: n.other, Words: n.fromAgent, From: before,
 		State: t.State, Closed: t.Closed, Next: t.Next, Deadline: t.Deadline, ClosedAt: t.ClosedAt, N: effect.N, M: effect.M}
 	a.Asked, a.Waiting = n.asked, t.Waiting
+	if effect.To != ticket.Agents && tellsChanges(effect.Mail) {
+		a.Changes, d.changes = d.changes, nil
+	}
 	a.Stranger = n.stranger && effect.Mail == ticket.Acknowledgment
 	to, err := d.audience(t, effect, e, n)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 // is done.
 type plan struct {
 	t     ticket.Ticket // as it was
+	desk  string        // the key of the desk that it is at by the line that is checked
 	w     writer
 	words string
 	about int64 // the message that the answered notification told of
@@ -33,7 +34,7 @@ type plan struct {
 // allows is asked of the state that the agent saw.
 const (
 	phaseParties = iota
-	phaseQuiet   // assignments, waiting mails: nobody but agents hears of them
+	phaseQuiet   // assignments, waiting mails, what is only told along with the rest
 	phaseVoice   // what changes the state, in the agent's order
 )
 
@@ -46,13 +47,14 @@ type step struct {
 	add     store.Party
 	remove  int64         // a party row
 	waiting store.Message // that #accept or #split is about
+	other   ticket.Ticket // that #link and #merge name
 }
 
 // says that a step can carry the agent's words.
-func (s step) says() bool { return s.phase == phaseVoice }
+func (s step) says() bool { return s.phase == phaseVoice && s.event.Type != ticket.Assign }
 
 func (p *plan) event(typ ticket.EventType) ticket.Event {
-	return ticket.Event{Type: typ, Actor: p.w.address, Role: ticket.Agent, Words: p.words != ""}
+	return ticket.Event{Type: typ, Actor: p.w.address, Role: ticket.Agent}
 }
 
 // do adds a step for the line that is being checked.
@@ -73,7 +75,7 @@ func (p *plan) voices() (n int) {
 
 // check turns commands into a plan, line by line.
 func (d *decision) check(t ticket.Ticket, w writer, cmds []command, words string, about int64) (*plan, error) {
-	p := &plan{t: t, w: w, words: words, about: about}
+	p := &plan{t: t, desk: t.Desk, w: w, words: words, about: about}
 	p.said = words != "" || slices.ContainsFunc(d.in.mail.Parts, func(p rfc822.Part) bool { return !p.Inline })
 	for _, c := range cmds {
 		reason, err := d.checkOne(p, c)
@@ -87,29 +89,36 @@ func (d *decision) check(t ticket.Ticket, w writer, cmds []command, words string
 		return p, nil
 	}
 	slices.SortStableFunc(p.steps, func(a, b step) int { return cmp.Compare(a.phase, b.phase) })
-	d.try(p)
-	if p.failed || p.note || !p.said {
-		return p, nil
+	if err := d.try(p); err != nil || p.failed || p.note || !p.said {
+		return p, err
 	}
 	return p, d.checkHeard(p)
 }
 
 // try applies the whole plan to a copy of the ticket and notes on which line
 // it fails.
-func (d *decision) try(p *plan) {
+func (d *decision) try(p *plan) error {
 	steps := p.steps
 	if p.said && p.voices() == 0 && !p.note {
 		steps = append(slices.Clip(steps), step{event: p.event(ticket.Reply), line: -1})
 	}
 	t := p.t
 	for _, s := range steps {
-		next, _, err := ticket.Apply(t, s.event, d.s.policyAfter(t, s.event), d.tx.Now())
+		if s.event.Type == ticket.FormSent {
+			continue // it begins a ticket
+		}
+		e, err := d.ready(t, s.event)
+		if err != nil {
+			return err
+		}
+		next, _, err := ticket.Apply(t, e, d.s.policyAfter(t, e), d.tx.Now())
 		if err != nil {
 			p.fail(s.line, err.Error())
-			return
+			return nil
 		}
 		t = next
 	}
+	return nil
 }
 
 // fail puts the reason beside the line that is to blame.
@@ -178,6 +187,18 @@ func (d *decision) checkOne(p *plan, c command) (string, error) {
 		return d.checkRemove(p, c)
 	case "accept", "split":
 		return d.checkWaiting(p, c)
+	case "category", "urgency":
+		return d.checkValue(p, c), nil
+	case "escalate":
+		p.do(phaseQuiet, step{event: p.event(v.event)})
+	case "link":
+		return d.checkLink(p, c)
+	case "merge":
+		return d.checkMerge(p, c)
+	case "move":
+		return d.checkMove(p, c), nil
+	case "form":
+		return d.checkForm(p, c)
 	default:
 		p.do(phaseVoice, step{event: p.event(v.event)})
 	}
@@ -240,13 +261,19 @@ func (d *decision) askedParty(p *plan, who string) (address, reason string, err 
 func (d *decision) checkAssign(p *plan, c command) string {
 	to := p.w.agent
 	if c.name == "assign" {
-		if to = d.s.findAgent(c.arg, p.t.Desk); to == nil {
+		if to = d.s.findAgent(c.arg, p.desk); to == nil {
 			return fmt.Sprintf("no agent %q works on this desk", c.arg)
 		}
+	} else if !to.WorksOn(p.desk) {
+		return fmt.Sprintf("you do not work on %s", p.desk)
+	}
+	phase := phaseQuiet
+	if p.desk != p.t.Desk {
+		phase = phaseVoice // by the desk that it is moved to
 	}
 	e := p.event(ticket.Assign)
 	e.Assignee = to.Address
-	p.do(phaseQuiet, step{event: e, reason: to.Address})
+	p.do(phase, step{event: e, reason: to.Address})
 	return ""
 }
 

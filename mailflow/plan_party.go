@@ -38,16 +38,59 @@ func (d *decision) checkAdd(p *plan, c command) string {
 	role := map[string]ticket.Role{"customer": ticket.Customer, "integrator": ticket.Integrator, "cc": ticket.Follower}[c.name]
 	addresses, reason := c.addresses()
 	for _, address := range addresses {
-		switch {
-		case d.s.Route(address).Desk != nil:
-			return fmt.Sprintf("%s is a desk of ours", address)
-		case d.s.Agent(address) != nil:
-			return fmt.Sprintf("%s is an agent", address)
+		if reason := d.mayBeParty(address); reason != "" {
+			return reason
 		}
 		p.do(phaseParties, step{event: p.event(ticket.AddParty), reason: string(role) + " " + address,
 			add: store.Party{Role: role, Address: address, AddedBy: p.w.address}})
 	}
 	return reason
+}
+
+// checkForm has the form sent to somebody: a new mail of an agent begins a
+// ticket so. Whoever is the integrator of an organisation fills it in as one.
+func (d *decision) checkForm(p *plan, c command) (string, error) {
+	if p.t.ID != 0 {
+		return "write #form in a new mail to the desk: it begins a ticket of its own", nil
+	}
+	if desk := d.s.Desk(p.t.Desk); desk == nil || desk.Form == "" {
+		return "this desk has no form", nil
+	}
+	for _, s := range p.steps {
+		if s.event.Type == ticket.FormSent {
+			return "one form a ticket", nil
+		}
+	}
+	addresses, reason := c.addresses()
+	if reason != "" {
+		return reason, nil
+	}
+	role := ticket.Customer
+	orgs, err := d.tx.IntegratorFor(addresses[0])
+	if err != nil {
+		return "", err
+	}
+	if len(orgs) > 0 {
+		role = ticket.Integrator
+	}
+	if reason := d.mayBeParty(addresses[0]); reason != "" {
+		return reason, nil
+	}
+	e := p.event(ticket.FormSent)
+	e.For = addresses[0]
+	p.do(phaseParties, step{event: e, add: store.Party{Role: role, Address: addresses[0], AddedBy: p.w.address}})
+	return "", nil
+}
+
+// mayBeParty says why an address can be no party, or "".
+func (d *decision) mayBeParty(address string) string {
+	switch {
+	case d.s.Route(address).Desk != nil:
+		return fmt.Sprintf("%s is a desk of ours", address)
+	case d.s.Agent(address) != nil:
+		return fmt.Sprintf("%s is an agent", address)
+	}
+	return ""
 }
 
 // checkRemove takes parties off. The customer stays until another is named: a

@@ -89,7 +89,11 @@ func (s *Settings) Desk(key string) *Desk {
 
 // policyAfter is the policy under which an event is applied.
 func (s *Settings) policyAfter(t ticket.Ticket, e ticket.Event) ticket.Policy {
-	if d := s.Desk(t.Desk); d != nil {
+	key := t.Desk
+	if e.Type == ticket.Move {
+		key = e.Desk
+	}
+	if d := s.Desk(key); d != nil {
 		return d.Policy
 	}
 	return ticket.Policy{}

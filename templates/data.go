@@ -30,6 +30,8 @@ type Mail struct {
 	Files      []File
 	History    []Entry // older public messages, newest first
 
+	Changes []Change // what an agent has set meanwhile
+
 	Next        Next
 	N, M        int       // reminder N of M
 	Asked       string    // who is expected to act, as the reader may see it; "" is every reader
@@ -95,6 +97,12 @@ type AgentView struct {
 	Parties      int    // how many people an answer goes to
 	Other        string // number of another ticket that the mail names
 	Reason       string // why it waits, failed or was not understood
+}
+
+// Change is something of the ticket that an agent has set.
+type Change struct {
+	What       string // categorised, urgency-set or escalated
+	Value, Was string // as the reader may see them; "": none
 }
 
 // Item is one of several notifications in one mail.

@@ -50,8 +50,9 @@ func fullSample() *Mail {
 			Assignee: "agent@desk.example", ToYou: true, Created: t, Deadline: t.Add(24 * time.Hour), Files: files,
 			Commands: []Command{{Name: "#resolve"}, {Name: "#x", Help: "help"}}, Parties: 2, Other: "INC-000007", Reason: "A reason.",
 		},
-		Lines: []Line{{Text: "#resolve", Reason: "done", OK: true}, {Text: "#foo", Reason: "unknown"}},
-		Items: []Item{{Number: "INC-000123", Subject: "Router", Event: "answer", State: ticket.Open, At: t, URL: "https://desk.example/t/x"}},
-		Count: 2, Times: []time.Time{t, t.Add(time.Hour)},
+		Lines:   []Line{{Text: "#resolve", Reason: "done", OK: true}, {Text: "#foo", Reason: "unknown"}},
+		Changes: []Change{{What: "categorised", Value: "network", Was: "screen"}, {What: "urgency-set", Value: "high"}, {What: "escalated"}},
+		Items:   []Item{{Number: "INC-000123", Subject: "Router", Event: "answer", State: ticket.Open, At: t, URL: "https://desk.example/t/x"}},
+		Count:   2, Times: []time.Time{t, t.Add(time.Hour)},
 	}
 }

@@ -103,7 +103,8 @@ var english = vocabulary{
 		"automatic": "automatic answer, nothing changed", "names-other": "names",
 		"new-topic": "new topic, came in on another ticket's address", "thanks": "thanks, nothing changed",
 		"form": "form submitted", "deadline": "deadline", "silent": "no confirmation, no answer", "loop": "mail loop stopped", "strangers-wait": "first answers wait",
-		"crossed": "two answers at the same time", "assigned": "given to you",
+		"crossed": "two answers at the same time", "assigned": "given to you", "moved": "came from another desk",
+		"took-over": "took over", "form-sent": "form sent", "opened-for": "opened for somebody",
 	},
 	help: map[string]string{
 		"#resolve": "solved, ask for confirmation", "#info": "ask for information", "#action": "ask for an action",

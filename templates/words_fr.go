@@ -48,7 +48,8 @@ var french = vocabulary{
 		"automatic": "réponse automatique, rien ne change", "names-other": "cite",
 		"new-topic": "nouveau sujet, arrivé à l’adresse d’un autre ticket", "thanks": "remerciement, rien ne change",
 		"form": "formulaire rempli", "deadline": "échéance", "silent": "ni confirmation ni réponse", "loop": "boucle de messages arrêtée", "strangers-wait": "premières réponses en attente",
-		"crossed": "deux réponses en même temps", "assigned": "vous est confié",
+		"crossed": "deux réponses en même temps", "assigned": "vous est confié", "moved": "vient d’un autre guichet",
+		"took-over": "a repris", "form-sent": "formulaire envoyé", "opened-for": "ouvert pour quelqu’un",
 	},
 	help: map[string]string{
 		"#resolve": "résolu, demander la clôture", "#info": "demander une information", "#action": "demander une action",
