@@ -15,6 +15,7 @@ type Settings struct {
 	BaseURL  string // of the web pages, without a final slash
 	Desks    []Desk // in the order of the configuration; the first takes postmaster's mail
 	Agents   []Agent
+	Forms    []Form
 	// TrustedNetworks holds the clients whose submissions are proven where
 	// the mail carries no Received line.
 	TrustedNetworks []netip.Prefix

@@ -43,12 +43,14 @@ type Message struct {
 	Words      string   // the new text, as the parties may read it
 }
 
-// Part is an attachment of a message, read out of the raw mail.
+// Part is an attachment of a message, read out of the raw mail or, where a
+// form brought it, out of bytes of its own.
 type Part struct {
 	MessageID                                    int64
 	Path, Name, ContentType, Encoding, ContentID string
 	Inline                                       bool
 	Offset, Length, Size                         int64
+	RawID                                        int64 // of the bytes, where they are not in the message's mail
 }
 
 const messageColumns = `id, ticket_id, delivery_id, raw_id, at, address, name, party, role, visibility, proof, reason,
@@ -84,8 +86,8 @@ func (tx *Tx) AddMessage(m Message, parts []Part) (int64, error) {
 	}
 	for _, p := range parts {
 		if _, err := tx.exec(`INSERT INTO part (message_id, path, name, content_type, encoding, content_id, inline,
-			pos, length, size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			id, p.Path, p.Name, p.ContentType, p.Encoding, p.ContentID, p.Inline, p.Offset, p.Length, p.Size); err != nil {
+			pos, length, size, raw_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			id, p.Path, p.Name, p.ContentType, p.Encoding, p.ContentID, p.Inline, p.Offset, p.Length, p.Size, nullable(p.RawID)); err != nil {
 			return 0, err
 		}
 	}
@@ -243,13 +245,13 @@ func (tx *Tx) StaleConfirmations(before time.Time) ([]Message, error) {
 
 // Parts lists a message's attachments.
 func (tx *Tx) Parts(messageID int64) ([]Part, error) {
-	rows, err := tx.query(`SELECT message_id, path, name, content_type, encoding, content_id, inline, pos, length, size FROM part
-		WHERE message_id = ? ORDER BY pos`, messageID)
+	rows, err := tx.query(`SELECT message_id, path, name, content_type, encoding, content_id, inline, pos, length, size,
+		coalesce(raw_id, 0) FROM part WHERE message_id = ? ORDER BY pos, path`, messageID)
 	if err != nil {
 		return nil, err
 	}
 	return collect(rows, func(s scanner) (p Part, err error) {
-		err = s.Scan(&p.MessageID, &p.Path, &p.Name, &p.ContentType, &p.Encoding, &p.ContentID, &p.Inline, &p.Offset, &p.Length, &p.Size)
+		err = s.Scan(&p.MessageID, &p.Path, &p.Name, &p.ContentType, &p.Encoding, &p.ContentID, &p.Inline, &p.Offset, &p.Length, &p.Size, &p.RawID)
 		return p, err
 	})
 }

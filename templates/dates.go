@@ -150,3 +150,6 @@ func formatSince(lang string, since, now time.Time) string {
 	}
 	return fmt.Sprintf(wordsOf(lang).ago[unit], n)
 }
+
+// When is an exact time as people read it, with the words of its zone.
+func When(lang string, t time.Time) string { return formatWhen(lang, t) }

@@ -1,0 +1,196 @@
+package mailflow
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+)
+
+// Submission is a form that was filled in behind a party's link.
+type Submission struct {
+	Link    string // of the party's row
+	Lang    string // that the form was filled in in: the person's own from now on
+	Answers Answers
+	Files   []string // tokens of its uploads
+	Refused []RefusedFile
+}
+
+// Submitted is what became of a form.
+type Submitted struct {
+	Number string // of its ticket
+	Twice  bool   // the same form had come before: nothing was added
+}
+
+// ErrFormClosed is the error of a form whose ticket takes no answers any more.
+var ErrFormClosed = errors.New("the ticket takes no answers any more")
+
+// Submit takes a form: one transaction, the same rules as a mail. The first
+// one gives the ticket its number; a later one is an answer, unless it is the
+// same again. It returns sql.ErrNoRows where the link leads nowhere, and
+// [ErrFormClosed].
+func (f *Flow) Submit(ctx context.Context, s Submission) (Submitted, error) {
+	d := &decision{f: f, s: f.Settings.Load()}
+	var out Submitted
+	err := f.DB.Update(store.Urgent(ctx), "submit form", func(tx *store.Tx) (err error) {
+		d.tx, d.queued, d.opened, d.why = tx, false, false, nil
+		out, err = d.submit(s)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	f.Log.Info("threaded", KeyTicket, out.Number, "by", "form", "again", out.Twice)
+	if d.queued {
+		f.Outgoing()
+	}
+	return out, nil
+}
+
+func (d *decision) submit(s Submission) (Submitted, error) {
+	p, err := d.tx.PartyByLink(s.Link)
+	if err != nil {
+		return Submitted{}, err
+	}
+	t, err := d.tx.LockTicket(p.TicketID)
+	if err != nil {
+		return Submitted{}, err
+	}
+	uploads, err := d.uploads(p, s.Files)
+	if err != nil {
+		return Submitted{}, err
+	}
+	sum := s.sum(uploads)
+	if _, err := d.tx.SameSubmission(t.ID, p.Ordinal, sum); err == nil {
+		for _, u := range uploads {
+			if err := d.tx.DropUpload(u); err != nil {
+				return Submitted{}, err
+			}
+		}
+		return Submitted{Number: t.Number, Twice: true}, nil
+	} else if ignoreNoRows(err) != nil {
+		return Submitted{}, err
+	}
+	if err := d.tx.SetProven(p.ID); err != nil {
+		return Submitted{}, err
+	}
+	if err := d.tx.SetLanguage(p.Address, s.Lang); err != nil {
+		return Submitted{}, err
+	}
+	id, err := d.keepForm(t, p, s, uploads, sum)
+	if err != nil {
+		return Submitted{}, err
+	}
+	return d.enterForm(t, p, s, id)
+}
+
+// enterForm applies the rules.
+func (d *decision) enterForm(t ticket.Ticket, p store.Party, s Submission, message int64) (Submitted, error) {
+	e := ticket.Event{Type: ticket.Submitted, Actor: p.Address, Role: p.Role, Answerable: true}
+	n := notice{message: message, event: "form"}
+	if AwaitsForm(t, p) {
+		d.classifyBy(&t, &s.Answers)
+	} else {
+		n.event = "answer"
+	}
+	if err := d.addCustomer(t, p, &s.Answers, message); err != nil {
+		return Submitted{}, err
+	}
+	if err := d.witness(t.ID, &e); err != nil {
+		return Submitted{}, err
+	}
+	after, err := d.apply(t, e, n)
+	if err != nil {
+		var refused ticket.Refused
+		if errors.As(err, &refused) {
+			err = ErrFormClosed
+		}
+		return Submitted{}, err
+	}
+	if after.linked {
+		return Submitted{}, ErrFormClosed
+	}
+	return Submitted{Number: after.ticket.Number}, nil
+}
+
+// classifyBy takes from the answers what a ticket has fields for.
+func (d *decision) classifyBy(t *ticket.Ticket, a *Answers) {
+	t.Category = cmp.Or(a.Value("category"), t.Category)
+	t.Urgency = cmp.Or(a.Value("urgency"), t.Urgency)
+	if subject := a.Value("subject"); t.Subject == "" && subject != "" {
+		if r := []rune(subject); len(r) > maxTicketSubject {
+			subject = string(r[:maxTicketSubject])
+		}
+		t.Subject = subject
+	}
+}
+
+// keepForm stores the answers as a message of the ticket, with the files.
+func (d *decision) keepForm(t ticket.Ticket, p store.Party, s Submission, uploads []store.Upload, sum string) (int64, error) {
+	var parts []store.Part
+	for i, u := range uploads {
+		if err := d.tx.TakeUpload(u.ID); err != nil {
+			return 0, err
+		}
+		parts = append(parts, store.Part{Path: fmt.Sprintf("form/%03d", i+1), Name: u.Name, ContentType: u.ContentType,
+			Length: u.Size, Size: u.Size, RawID: u.RawID})
+	}
+	id, err := d.tx.AddMessage(store.Message{TicketID: t.ID, At: d.tx.Now(), Address: p.Address, Name: p.Name, Party: p.Ordinal,
+		Role: p.Role, Visibility: store.Public, Proof: string(OwnToken), Reason: "filled in the form behind the mailed link",
+		Words: d.f.withoutSecrets(s.Answers.Words(s.Lang, s.Refused))}, parts)
+	if err != nil {
+		return 0, err
+	}
+	refused, _ := json.Marshal(s.Refused)
+	return id, d.tx.AddSubmission(store.Submission{MessageID: id, TicketID: t.ID, Party: p.Ordinal, Form: s.Answers.Form,
+		Sum: sum, Answers: s.Answers.json(), Refused: string(refused)})
+}
+
+// uploads are the files of a form that the party has sent, in their order.
+func (d *decision) uploads(p store.Party, tokens []string) ([]store.Upload, error) {
+	all, err := d.tx.Uploads(p.ID)
+	return slices.DeleteFunc(all, func(u store.Upload) bool { return !slices.Contains(tokens, u.Token) }), err
+}
+
+// sum is equal for equal forms.
+func (s *Submission) sum(uploads []store.Upload) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %s %q", s.Answers.Form, s.Answers.json(), s.Answers.Customer)
+	for _, u := range uploads {
+		fmt.Fprintf(h, " %q %s", u.Name, u.Sum)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// addCustomer makes a party of the customer whom an integrator names. One that
+// is no contact of the organisation is told nothing before an agent acts: the
+// address was only typed. He sees what is written from the form on.
+func (d *decision) addCustomer(t ticket.Ticket, p store.Party, a *Answers, since int64) error {
+	if a.Customer == "" || a.Customer == p.Address || p.Role != ticket.Integrator {
+		return nil
+	}
+	parties, err := d.tx.Parties(t.ID)
+	if err != nil {
+		return err
+	}
+	for _, other := range parties {
+		if other.Role == ticket.Customer && other.Address != a.Customer {
+			// Taken from the mail's To or Cc; the form says it for certain.
+			if err := d.tx.SetRole(other.ID, ticket.Follower); err != nil {
+				return err
+			}
+		}
+	}
+	known := a.Known || slices.ContainsFunc(parties, func(o store.Party) bool { return o.Address == a.Customer })
+	_, err = d.tx.AddParty(store.Party{TicketID: t.ID, Role: ticket.Customer, Address: strings.ToLower(a.Customer),
+		Name: a.CustomerName, AddedBy: p.Address, Since: since, Untold: !known})
+	return err
+}
