@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -368,12 +369,15 @@ func (f *Flow) attach(ctx context.Context, dr *draft, data *templates.Mail) ([]r
 	if total > attachLimit {
 		return nil, nil
 	}
-	raw, err := f.raw(ctx, dr.message.RawID)
-	if err != nil {
-		return nil, err
-	}
+	var raw []byte
+	var err error
 	var out []rfc822.Attachment
-	for _, p := range dr.parts {
+	for i, p := range dr.parts {
+		if p.RawID != 0 || i == 0 {
+			if raw, err = f.raw(ctx, cmp.Or(p.RawID, dr.message.RawID)); err != nil {
+				return nil, err
+			}
+		}
 		b, err := io.ReadAll(io.LimitReader(OpenPart(p, raw), attachLimit))
 		if err != nil && len(b) == 0 {
 			continue // not decodable: the page still shows it

@@ -194,3 +194,8 @@ func (d *decision) addCustomer(t ticket.Ticket, p store.Party, a *Answers, since
 		Name: a.CustomerName, AddedBy: p.Address, Since: since, Untold: !known})
 	return err
 }
+
+// IsOurs says that an address is a desk's or an agent's.
+func (s *Settings) IsOurs(address string) bool {
+	return s.Route(address).Desk != nil || s.Agent(address) != nil
+}

@@ -54,6 +54,7 @@ type Answers struct {
 	// it is a contact's and not just typed.
 	Organisation, Customer, CustomerName string
 	Known                                bool
+	FileFields                           []string // those that were shown
 
 	asked *Asked
 }
@@ -117,6 +118,7 @@ func (c *formCheck) first(name string) string {
 func (c *formCheck) field(f *Field) {
 	switch f.Type {
 	case FileField:
+		c.answers.FileFields = append(c.answers.FileFields, f.Name)
 	case SelectField, RadioField:
 		c.choice(f)
 	case CheckboxField:

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -54,7 +55,7 @@ func (p *Portal) openFile(ctx context.Context, link, url string) (part store.Par
 	if !ok {
 		return part, nil, sql.ErrNoRows
 	}
-	raw, err = p.DB.OpenRaw(ctx, m.RawID)
+	raw, err = p.DB.OpenRaw(ctx, cmp.Or(part.RawID, m.RawID))
 	return part, raw, err
 }
 

@@ -23,21 +23,22 @@ type Portal struct {
 	Templates *atomic.Pointer[templates.Set]
 	Log       *slog.Logger
 	Now       func() time.Time
+	Flow      *mailflow.Flow // takes forms
 
-	downloads gate
+	downloads, forms gate
 }
 
-// ServeHTTP answers GET and HEAD. What does not exist and what is not the
+// ServeHTTP answers GET and HEAD, and takes forms. What does not exist and what is not the
 // reader's look the same.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard(w.Header())
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "This page only shows something.", http.StatusMethodNotAllowed)
-		return
-	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	isForm := r.Method == http.MethodPost && len(parts) == 2 && parts[0] == "t"
 	switch {
+	case isForm:
+		p.submit(w, r, parts[1])
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		notAllowed(w)
 	case r.URL.Path == "/":
 		p.page(w, http.StatusOK, "home", p.home(preferred(r)))
 	case r.URL.Path == "/style.css":

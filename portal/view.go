@@ -23,7 +23,11 @@ type view struct {
 	desk     *mailflow.Desk
 	ticket   ticket.Ticket
 	lang     string
-	since    time.Time // of the ticket's state
+	known    string            // the reader's own language, "" if nobody knows it
+	asked    *mailflow.Asked   // the desk's form, nil if it has none for this reader
+	uploads  []store.Upload    // files that wait for the form
+	last     *store.Submission // the reader's newest form, nil without one
+	since    time.Time         // of the ticket's state
 	messages []store.Message
 	files    map[int64][]store.Part
 }
@@ -37,6 +41,10 @@ func (p *Portal) ticket(w http.ResponseWriter, r *http.Request, link string) {
 		p.notFound(w, r)
 	case err != nil:
 		p.broken(w, err)
+	case v.asks():
+		p.form(w, r, v)
+	case v.last != nil && r.URL.Query().Has(sentQuery):
+		p.page(w, http.StatusOK, "thanks", v.thanksPage(p.Now()))
 	default:
 		p.page(w, http.StatusOK, "ticket", v.page(p.Now()))
 	}
@@ -58,6 +66,9 @@ func (p *Portal) look(ctx context.Context, link string, follow bool) (v *view, e
 			if v, err = v.survivor(tx, s); err != nil {
 				return err
 			}
+		}
+		if err := v.readForm(tx, s); err != nil {
+			return err
 		}
 		return v.read(tx)
 	})
@@ -87,7 +98,7 @@ func admit(tx *store.Tx, s *mailflow.Settings, party store.Party) (*view, error)
 			v.lang = agent.Language
 		}
 	}
-	if v.lang == "" {
+	if v.known = v.lang; v.lang == "" {
 		v.lang = v.desk.Language
 	}
 	return v, nil
@@ -140,6 +151,27 @@ func (v *view) read(tx *store.Tx) error {
 			v.files[m.ID], err = tx.Parts(m.ID)
 		}
 	}
+	return err
+}
+
+// readForm takes the desk's form with what was sent of it, for those whom it
+// asks.
+func (v *view) readForm(tx *store.Tx, s *mailflow.Settings) error {
+	if v.party.Role == ticket.Agent || v.desk.Form == "" {
+		return nil
+	}
+	var err error
+	if v.asked, err = mailflow.Ask(tx, s, v.desk, v.party); err != nil {
+		return err
+	}
+	if v.uploads, err = tx.Uploads(v.party.ID); err != nil {
+		return err
+	}
+	last, err := tx.LastSubmission(v.ticket.ID, v.party.Ordinal)
+	if err == sql.ErrNoRows {
+		return nil
+	}
+	v.last = &last
 	return err
 }
 

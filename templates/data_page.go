@@ -42,6 +42,85 @@ type PageMessage struct {
 	Files  []File
 }
 
+// FormPage is the form behind a mailed link.
+type FormPage struct {
+	Desk     Desk
+	Lang     string
+	Number   string // of a ticket that has one already
+	Subject  string
+	Received time.Time // when the mail came that the form follows; zero: an agent sent the form
+	Until    time.Time // how long the form is open; zero: for good
+	Action   string    // where the form goes
+	Other    string    // the page in the other language; "": it is not offered
+	Fields   []FormField
+	Kept     []FormFile // files that came with a form that was refused
+	Refused  []FormFile // files that were not taken
+	MaxFile  int64      // bytes of one file
+	Files    bool       // the form asks for files
+	Shut     bool       // the ticket takes no form any more
+	Zone     *time.Location
+	Now      time.Time
+}
+
+// FormField is one question of a form, with what was answered to it.
+type FormField struct {
+	Name, Type           string
+	Label, Help, Example string
+	Required             bool
+	Values               []string // what was typed or chosen
+	Groups               []FormGroup
+	Zones                []string // names such as Europe/Paris, the desk's first
+	ZoneName             string   // the one chosen
+	AskWords             bool     // a time that may be put into words now
+	Words                string
+	Problem              string // a code; "" if there is none
+	N                    int    // characters too many
+	When                 []FormWhen
+}
+
+// FormGroup is a list's entries below one heading, which may be "".
+type FormGroup struct {
+	Label   string
+	Options []FormOption
+}
+
+// FormOption is one entry of a list.
+type FormOption struct {
+	Value, Label string
+	Chosen       bool
+	Shows        []int // the conditions that hold while it is chosen
+}
+
+// FormWhen is a condition of a field: its number, by which the style sheet
+// knows it, and the choices that it stands for.
+type FormWhen struct {
+	N     int
+	Words string
+}
+
+// FormFile is a file of a form.
+type FormFile struct {
+	Name   string
+	Size   int64  // bytes
+	Token  string // of one that is kept
+	Reason string // of one that was not taken: "too large", "too many", "empty"
+}
+
+// ThanksPage follows a form that was taken.
+type ThanksPage struct {
+	Desk       Desk
+	Lang       string
+	Number     string
+	State      ticket.State
+	Validation bool   // an agent validates the ticket first
+	Address    string // where the mails go
+	URL        string // of the ticket's page
+	Refused    []FormFile
+	MaxFile    int64
+	Zone       *time.Location
+	Now        time.Time
+}
+
 // NotePage is a page that says one thing: home and not found.
 type NotePage struct {
 	Desk Desk // empty: the page names no desk
@@ -66,6 +145,16 @@ type OutboxMail struct {
 
 // PageBase implements [Based].
 func (p *TicketPage) PageBase() PageBase {
+	return PageBase{Lang: p.Lang, Desk: p.Desk, Zone: p.Zone, Now: p.Now}
+}
+
+// PageBase implements [Based].
+func (p *FormPage) PageBase() PageBase {
+	return PageBase{Lang: p.Lang, Desk: p.Desk, Zone: p.Zone, Now: p.Now}
+}
+
+// PageBase implements [Based].
+func (p *ThanksPage) PageBase() PageBase {
 	return PageBase{Lang: p.Lang, Desk: p.Desk, Zone: p.Zone, Now: p.Now}
 }
 

@@ -74,8 +74,8 @@ func loadPage(src *sources, name string) (*pageTemplate, error) {
 	return p, nil
 }
 
-// Page writes a page: ticket (a [TicketPage]), notfound and home (a
-// [NotePage]), outbox (an [OutboxPage]); data is a pointer to it, or any
+// Page writes a page: ticket (a [TicketPage]), form (a [FormPage]), thanks (a
+// [ThanksPage]), notfound and home (a [NotePage]), outbox (an [OutboxPage]); data is a pointer to it, or any
 // [Based].
 func (s *Set) Page(name string, w io.Writer, data any) error {
 	p := s.pages[name]
@@ -197,6 +197,11 @@ func pageSamples(name string) []Based {
 				Next: m.Next, Zone: time.UTC, Now: m.Received.Add(time.Hour),
 				Messages: []PageMessage{{At: m.Received, Author: m.Name, Role: ticket.Customer, Text: m.Words, Files: m.Files}},
 			})
+		case "form":
+			list = append(list, formSamples(m, lang)...)
+		case "thanks":
+			list = append(list, &ThanksPage{}, &ThanksPage{Desk: m.Desk, Lang: lang, Number: m.Number, State: ticket.New, Validation: true,
+				Address: "a", URL: "/t/x", Refused: []FormFile{{Name: m.Files[0].Name, Size: 9e6, Reason: "too large"}}, MaxFile: 2 << 20})
 		case "home", "notfound":
 			list = append(list, &NotePage{Lang: lang}, &NotePage{Lang: lang, Desk: m.Desk})
 		case "outbox":

@@ -75,12 +75,18 @@ func (d *deskConfig) setDefaults() {
 type formConfig struct {
 	// Key is the form's name in the file.
 	Key string `yaml:",key"`
+	// How large one file may be.
+	MaxFileSize size `yaml:"max_file_size"`
 	// The fields, in the order in which they are asked.
 	Fields []fieldConfig `yaml:"fields"`
 }
 
+// setDefaults makes f a form that names nothing but its fields.
+func (f *formConfig) setDefaults() { f.MaxFileSize = 2 << 20 }
+
 type fieldConfig struct {
-	// The field's name in the ticket; never shown to customers.
+	// The field's name in the ticket; never shown to customers. The answers to
+	// urgency and category are the ticket's own.
 	Name string `yaml:"name"`
 	// text, textarea, email, tel, select, radio, checkbox, datetime-local or file.
 	Type string `yaml:"type"`
@@ -94,6 +100,9 @@ type fieldConfig struct {
 	Required bool `yaml:"required"`
 	// What can be chosen, for select, radio and checkbox.
 	Choices []choiceConfig `yaml:"choices"`
+	// services, for a select: what can be chosen are the services of the writer's
+	// organisation. It is not asked where there are none.
+	ChoicesFrom string `yaml:"choices_from"`
 	// The field is asked only if an earlier one has one of these values.
 	ShownWhen shownWhenConfig `yaml:"shown_when"`
 }

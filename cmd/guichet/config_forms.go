@@ -4,11 +4,16 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // maxChoiceDepth is how many lists one field's choices may chain: a list, and
 // one that depends on it.
 const maxChoiceDepth = 2
+
+// maxFormFile is the largest limit that a form may set for one file, in bytes:
+// all files of one form together have 25 MiB.
+const maxFormFile = 20 << 20
 
 var (
 	fieldNamePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
@@ -30,6 +35,9 @@ func (c *checker) checkForms() {
 		key := "forms." + f.Key
 		if !deskKeyPattern.MatchString(f.Key) {
 			c.bad(key, "name a form with lower-case letters, digits and hyphens")
+		}
+		if f.MaxFileSize < 1<<10 || f.MaxFileSize > maxFormFile {
+			c.bad(key+".max_file_size", "must lie between 1KiB and 20MiB")
 		}
 		if len(f.Fields) == 0 {
 			c.bad(key+".fields", "missing; a form needs at least one field")
@@ -68,6 +76,8 @@ func (c *checker) checkLabel(key string, label texts) {
 
 func (c *checker) checkChoices(key string, f *fieldConfig) {
 	switch {
+	case f.ChoicesFrom != "":
+		c.checkChoicesFrom(strings.TrimSuffix(key, "choices"), f)
 	case f.Type == "select" || f.Type == "radio":
 		if len(f.Choices) == 0 {
 			c.bad(key, "missing; a %s needs what can be chosen", f.Type)
@@ -80,6 +90,16 @@ func (c *checker) checkChoices(key string, f *fieldConfig) {
 		c.choiceList(key, f.Choices, maxChoiceDepth)
 	case len(f.Choices) > 0:
 		c.bad(key, "a %s has no choices; remove them or make the type select", f.Type)
+	}
+}
+
+func (c *checker) checkChoicesFrom(key string, f *fieldConfig) {
+	c.oneOf(key+"choices_from", f.ChoicesFrom, "services")
+	if f.Type != "select" {
+		c.bad(key+"type", "choices_from is for a select; make the type select")
+	}
+	if len(f.Choices) > 0 {
+		c.bad(key+"choices", "choices_from gives the choices; remove one of the two")
 	}
 }
 
@@ -115,6 +135,10 @@ func (c *checker) checkShownWhen(key string, w shownWhenConfig, earlier []fieldC
 		return
 	}
 	i := fieldIndex(earlier, w.Field)
+	if i < len(earlier) && earlier[i].ChoicesFrom != "" {
+		c.bad(key+".field", "%s has other choices for everybody; name a select or radio with choices of its own", w.Field)
+		return
+	}
 	if i == len(earlier) || earlier[i].Type != "select" && earlier[i].Type != "radio" {
 		c.bad(key+".field", "no select or radio %q stands before this field", w.Field)
 		return

@@ -34,6 +34,9 @@ func (c *Config) Settings() *mailflow.Settings {
 	for _, a := range c.Agents {
 		s.Agents = append(s.Agents, mailflow.Agent{Address: a.Address, Name: a.Name, Desks: a.Desks, Language: a.Language, Receipts: a.Receipts})
 	}
+	for i := range c.Forms {
+		s.Forms = append(s.Forms, c.Forms[i].settings())
+	}
 	return s
 }
 

@@ -19,7 +19,7 @@ import (
 // mail listeners come last: once they answer, all else works.
 func (g *gateway) listen() error {
 	if err := g.serveHTTP("web", g.cfg.Web.Listen, &portal.Portal{DB: g.db, Settings: &g.settings,
-		Templates: &g.templates, Log: g.log, Now: time.Now}); err != nil {
+		Templates: &g.templates, Log: g.log, Now: time.Now, Flow: g.flow}); err != nil {
 		return err
 	}
 	if err := g.serveHTTP("admin", g.cfg.Admin.Listen, g.admin()); err != nil {
