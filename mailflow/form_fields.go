@@ -100,6 +100,14 @@ type Option struct {
 	Label Texts
 }
 
+// In is the entry's words: both choices, where there are two.
+func (o Option) In(lang string) string {
+	if o.Group == nil {
+		return o.Label.In(lang)
+	}
+	return o.Group.In(lang) + " – " + o.Label.In(lang)
+}
+
 // Options are the entries of a select, radio or checkbox in their order: the
 // choices, and in the place of one with a second list the entries of that. So
 // one list asks both levels, and needs no script.

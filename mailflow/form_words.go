@@ -88,11 +88,7 @@ func (f *Field) words(v *Answer, lang string, say map[string]string) string {
 		var list []string
 		for _, value := range v.Values {
 			o, _ := f.option(value)
-			words := o.Label.In(lang)
-			if o.Group != nil {
-				words = o.Group.In(lang) + " – " + words
-			}
-			list = append(list, words)
+			list = append(list, o.In(lang))
 		}
 		return strings.Join(list, ", ")
 	case f.Type == CheckboxField:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"guichet/mailflow"
@@ -24,18 +23,6 @@ const (
 // asks says that behind the link stands the form. The page in the other
 // language is the same address with its name.
 func (v *view) asks() bool { return v.asked != nil && mailflow.AwaitsForm(v.ticket, v.party) }
-
-// sameOrigin refuses an act that another site had the reader's browser do.
-// Behind a proxy the address that the reader sees is the configured one.
-func (p *Portal) sameOrigin(r *http.Request) error {
-	guard := http.NewCrossOriginProtection()
-	if u, err := url.Parse(p.Settings.Load().BaseURL); err == nil && u.Host != "" {
-		if err := guard.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
-			return err
-		}
-	}
-	return guard.Check(r)
-}
 
 // language is the one that a page is asked for in, then the reader's own,
 // then the browser's, then the desk's.
@@ -61,10 +48,6 @@ func (p *Portal) form(w http.ResponseWriter, r *http.Request, v *view) {
 
 // submit takes a form: one POST, whatever state its ticket is in by then.
 func (p *Portal) submit(w http.ResponseWriter, r *http.Request, link string) {
-	if err := p.sameOrigin(r); err != nil {
-		http.Error(w, "This form was sent from another site. Please open the link in our mail and send it from there.", http.StatusForbidden)
-		return
-	}
 	v, err := p.look(r.Context(), link, false)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -137,8 +120,3 @@ type unread struct {
 }
 
 func (u *unread) Error() string { return u.words }
-
-func notAllowed(w http.ResponseWriter) {
-	w.Header().Set("Allow", "GET, HEAD")
-	http.Error(w, "This page only shows something.", http.StatusMethodNotAllowed)
-}

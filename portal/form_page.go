@@ -31,12 +31,7 @@ func (v *view) blank(f *mailflow.Field) templates.FormField {
 	q := templates.FormField{Name: f.Name, Type: string(f.Type), Label: f.Label.In(v.lang), Help: f.Help.In(v.lang),
 		Example: f.Example.In(v.lang), Required: f.Required}
 	for _, o := range f.Options() {
-		group := o.Group.In(v.lang)
-		if n := len(q.Groups); n == 0 || q.Groups[n-1].Label != group {
-			q.Groups = append(q.Groups, templates.FormGroup{Label: group})
-		}
-		last := &q.Groups[len(q.Groups)-1]
-		last.Options = append(last.Options, templates.FormOption{Value: o.Value, Label: o.Label.In(v.lang)})
+		q.Options = append(q.Options, templates.FormOption{Value: o.Value, Label: o.In(v.lang)})
 	}
 	if f.Type == mailflow.ExactField {
 		q.Zones = mailflow.FormZones(v.desk.Zone)
@@ -75,11 +70,8 @@ func notTaken(list []mailflow.RefusedFile) (files []templates.FormFile) {
 // fill puts the answers that came into a field.
 func fill(q *templates.FormField, f *mailflow.Field, got *received) {
 	q.Values = slices.DeleteFunc(slices.Clone(got.values[f.Name]), func(s string) bool { return s == "" })
-	for g := range q.Groups {
-		for o := range q.Groups[g].Options {
-			option := &q.Groups[g].Options[o]
-			option.Chosen = slices.Contains(q.Values, option.Value)
-		}
+	for i := range q.Options {
+		q.Options[i].Chosen = slices.Contains(q.Values, q.Options[i].Value)
 	}
 	if f.Type != mailflow.ExactField {
 		return
@@ -134,11 +126,9 @@ func (v *view) mark(page *templates.FormPage, f *mailflow.Field, n int) {
 	for _, o := range v.asked.Fields[of].Options() {
 		shows[o.Value] = slices.Contains(f.ShownValues, o.Top)
 	}
-	for g := range page.Fields[of].Groups {
-		for o := range page.Fields[of].Groups[g].Options {
-			if option := &page.Fields[of].Groups[g].Options[o]; shows[option.Value] {
-				option.Shows = append(option.Shows, n)
-			}
+	for i := range page.Fields[of].Options {
+		if option := &page.Fields[of].Options[i]; shows[option.Value] {
+			option.Shows = append(option.Shows, n)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,32 +20,33 @@ import (
 // Portal is the handler of the web listener.
 type Portal struct {
 	DB        *store.DB
+	Flow      *mailflow.Flow // through which a party's act enters, as its mail does
 	Settings  *atomic.Pointer[mailflow.Settings]
 	Templates *atomic.Pointer[templates.Set]
 	Log       *slog.Logger
 	Now       func() time.Time
-	Flow      *mailflow.Flow // takes forms
 
 	downloads, forms gate
 }
 
-// ServeHTTP answers GET and HEAD, and takes forms. What does not exist and what is not the
-// reader's look the same.
+// ServeHTTP answers GET and HEAD, which change nothing, and the POST of a
+// page's own form. What does not exist and what is not the reader's look the
+// same.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard(w.Header())
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	isForm := r.Method == http.MethodPost && len(parts) == 2 && parts[0] == "t"
+	if !p.mayAsk(w, r, len(parts) == 2 && parts[0] == "t") {
+		return
+	}
 	switch {
-	case isForm:
-		p.submit(w, r, parts[1])
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		notAllowed(w)
 	case r.URL.Path == "/":
 		p.page(w, http.StatusOK, "home", p.home(preferred(r)))
 	case r.URL.Path == "/style.css":
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		w.Write(p.Templates.Load().StyleAccent(r.URL.Query().Get("accent")))
+	case len(parts) == 2 && parts[0] == "t" && r.Method == http.MethodPost:
+		p.submit(w, r, parts[1])
 	case len(parts) == 2 && parts[0] == "t":
 		p.ticket(w, r, parts[1])
 	case len(parts) == 4 && parts[0] == "t" && parts[2] == "file":
@@ -52,6 +54,39 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.notFound(w, r)
 	}
+}
+
+// mayAsk answers what a page does not take: any method but GET and HEAD, and,
+// where it has a form, a POST that another site has sent.
+func (p *Portal) mayAsk(w http.ResponseWriter, r *http.Request, form bool) bool {
+	switch {
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		return true
+	case !form || r.Method != http.MethodPost:
+		notAllowed(w)
+		return false
+	case p.sameOrigin(r) != nil:
+		http.Error(w, "This form was sent by another site. Open the link in our mail and try again.", http.StatusForbidden)
+		return false
+	}
+	return true
+}
+
+// sameOrigin refuses an act that another site had the reader's browser do.
+// Behind a proxy the address that the reader sees is the configured one.
+func (p *Portal) sameOrigin(r *http.Request) error {
+	guard := http.NewCrossOriginProtection()
+	if u, err := url.Parse(p.Settings.Load().BaseURL); err == nil && u.Host != "" {
+		if err := guard.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			return err
+		}
+	}
+	return guard.Check(r)
+}
+
+func notAllowed(w http.ResponseWriter) {
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, "This page only shows something.", http.StatusMethodNotAllowed)
 }
 
 // guard sets what every answer carries.

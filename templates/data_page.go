@@ -68,7 +68,7 @@ type FormField struct {
 	Label, Help, Example string
 	Required             bool
 	Values               []string // what was typed or chosen
-	Groups               []FormGroup
+	Options              []FormOption
 	Zones                []string // names such as Europe/Paris, the desk's first
 	ZoneName             string   // the one chosen
 	AskWords             bool     // a time that may be put into words now
@@ -76,12 +76,6 @@ type FormField struct {
 	Problem              string // a code; "" if there is none
 	N                    int    // characters too many
 	When                 []FormWhen
-}
-
-// FormGroup is a list's entries below one heading, which may be "".
-type FormGroup struct {
-	Label   string
-	Options []FormOption
 }
 
 // FormOption is one entry of a list.

@@ -46,7 +46,7 @@ func (f FormField) Has(value string) bool {
 
 // First is the id of the first control of a field, which links lead to.
 func (f FormField) First() string {
-	if f.Type == "radio" || f.Type == "checkbox" && len(f.Groups) > 0 {
+	if f.Type == "radio" || f.Type == "checkbox" && len(f.Options) > 0 {
 		return "f-" + f.Name + "-0"
 	}
 	return "f-" + f.Name
@@ -157,6 +157,14 @@ func (v *pageView) Why(f FormFile) string {
 	return v.Say("too many files", "trop de fichiers")
 }
 
+// Limit is a largest size as people say it: what is 2 MiB is 2 MB to them.
+func (v *pageView) Limit(n int64) string {
+	if n%(1<<20) == 0 {
+		n = n / (1 << 20) * 1e6
+	}
+	return formatSize(v.Lang, n)
+}
+
 // City names a zone as people do.
 func (v *pageView) City(zone string) string {
 	city := strings.ReplaceAll(zone[strings.LastIndexByte(zone, '/')+1:], "_", " ")
@@ -173,14 +181,13 @@ func formSamples(m *Mail, lang string) []Based {
 		Other: "/t/x?lang=en", MaxFile: 2 << 20, Files: true, Zone: time.UTC, Now: m.Received,
 		Kept:    []FormFile{{Name: m.Name, Size: 9, Token: "t"}},
 		Refused: []FormFile{{Name: m.Name, Size: 9e6, Reason: "too large"}, {Reason: "empty"}, {Reason: "too many"}}}
-	groups := []FormGroup{{Options: []FormOption{{Value: "a", Label: m.Name, Chosen: true, Shows: []int{0, 99}}}},
-		{Label: m.Name, Options: []FormOption{{Value: "b", Label: m.Name}}}}
+	options := []FormOption{{Value: "a", Label: m.Name, Chosen: true, Shows: []int{0, 99}}, {Value: "b", Label: m.Name}}
 	for _, typ := range []string{"text", "textarea", "email", "tel", "select", "radio", "checkbox", "datetime-local", "file"} {
 		f := FormField{Name: typ, Type: typ, Label: m.Name, Help: m.Words, Example: m.Words, Required: true, Values: []string{m.Words}, Problem: "missing",
 			When: []FormWhen{{N: 0, Words: m.Name}, {N: 99, Words: m.Name}}}
 		switch typ {
 		case "select", "radio", "checkbox":
-			f.Groups = groups
+			f.Options = options
 		case "datetime-local":
 			f.Zones, f.ZoneName, f.AskWords, f.Words = []string{"Europe/Paris", "UTC"}, "UTC", true, m.Words
 		}
