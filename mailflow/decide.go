@@ -291,11 +291,10 @@ func (d *decision) wait(t thread, w writer) error {
 // fromParty is a party's answer.
 func (d *decision) fromParty(t thread, w writer) error {
 	words := d.f.withoutSecrets(d.in.mail.Reply)
-	asked, err := d.asked(t.row)
+	e, err := d.said(t, w, words)
 	if err != nil {
 		return err
 	}
-	e := ticket.Event{Type: meaning(words, w.name, t.ticket.State, asked), Actor: w.address, Role: w.role, Alone: w.alone}
 	if err := d.witness(t.ticket.ID, &e); err != nil {
 		return err
 	}
@@ -358,15 +357,6 @@ func (d *decision) witness(ticketID int64, e *ticket.Event) error {
 		e.Reachable = e.Reachable || p.Role != ticket.Agent && p.Reachable
 	}
 	return err
-}
-
-// asked says that a mail of ours asks whether the problem is solved.
-func (d *decision) asked(row int64) (bool, error) {
-	o, err := d.tx.OutboxByID(row)
-	if err != nil {
-		return false, ignoreNoRows(err)
-	}
-	return o.Kind == ticket.ClosureRequest || o.Kind == ticket.ClosureReminder || o.Kind == ticket.AutoCloseWarning, nil
 }
 
 // addressed are those who have the mail already.

@@ -63,6 +63,9 @@ type args struct {
 	ClosedAt time.Time     `json:"closed_at,omitzero"`
 	N        int           `json:"n,omitempty"`
 	M        int           `json:"m,omitempty"`
+	// Resolution is the ticket's at that moment: a word on it holds for no
+	// later one.
+	Resolution int `json:"resolution,omitempty"`
 	// Delivery is the mail that a confirmation or a refusal speaks of, Lines
 	// its commands with what was wrong.
 	Delivery int64       `json:"delivery,omitempty"`
@@ -191,7 +194,8 @@ func (d *decision) mailID() string {
 // queue adds one row for each recipient of an effect.
 func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Effect, e ticket.Event, n notice) error {
 	a := args{Message: n.message, Event: n.event, Reason: n.reason, Other: n.other, Words: n.fromAgent, From: before,
-		State: t.State, Closed: t.Closed, Next: t.Next, Deadline: t.Deadline, ClosedAt: t.ClosedAt, N: effect.N, M: effect.M}
+		State: t.State, Closed: t.Closed, Next: t.Next, Deadline: t.Deadline, ClosedAt: t.ClosedAt, N: effect.N, M: effect.M,
+		Resolution: t.Resolution}
 	a.Asked, a.Waiting = n.asked, t.Waiting
 	if effect.To != ticket.Agents && tellsChanges(effect.Mail) {
 		a.Changes, d.changes = d.changes, nil

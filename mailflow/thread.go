@@ -14,6 +14,7 @@ import (
 // weight.
 const (
 	byReplyToken   = "reply address"
+	byActToken     = "the address of an answer to the closure request"
 	byMessageToken = "our Message-ID"
 	byMessageID    = "a Message-ID of the ticket"
 	byNumber       = "the number in the subject"
@@ -27,6 +28,10 @@ type thread struct {
 	owner *store.Party
 	// row is the outbox row of ours that the mail answers; 0 if unknown.
 	row int64
+	// act is what the address stands for: Approve or Refuse of what resolution
+	// its mail asked about; "" for every other address.
+	act        ticket.EventType
+	resolution int
 	// own: the Message-ID is one of the writer's own mails.
 	own bool
 	// names is the number of a ticket that the mail names without being let
@@ -55,11 +60,11 @@ func (f *Flow) thread(tx *store.Tx, in *incoming) (thread, error) {
 // that was in somebody's address book. What agents write to their own
 // address always is an answer.
 func (f *Flow) judgeTopic(in *incoming, t thread, err error) (thread, error) {
-	if err != nil || t.how != byReplyToken || t.owner.Role == ticket.Agent {
+	if err != nil || t.how != byReplyToken && t.how != byActToken || t.owner.Role == ticket.Agent {
 		return t, err
 	}
 	if len(in.mail.InReplyTo) > 0 || len(in.mail.References) > 0 || f.numberIn(in.mail.Subject) != "" ||
-		sameTopic(in.mail.Subject, t.ticket.Subject) {
+		sameTopic(in.mail.Subject, t.ticket.Subject) || t.act != "" && saysAct(in, t.act) {
 		return t, nil
 	}
 	return thread{cameFrom: t.ticket.Number, owner: t.owner}, nil
@@ -67,6 +72,11 @@ func (f *Flow) judgeTopic(in *incoming, t thread, err error) (thread, error) {
 
 func (f *Flow) threadByAddress(tx *store.Tx, in *incoming) (thread, error) {
 	for _, token := range f.tokens(in) {
+		if act := actOf[token.Purpose]; act != "" {
+			if t, err := f.threadByAct(tx, token, act); err != sql.ErrNoRows {
+				return t, err
+			}
+		}
 		if token.Purpose != ticket.ForReply {
 			continue
 		}

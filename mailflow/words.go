@@ -1,7 +1,6 @@
 package mailflow
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,152 +12,173 @@ import (
 // What is not plain is an ordinary answer: it opens the ticket again, which
 // costs an agent a look, while a wrong approval would cost the customer.
 //
+// So every word must be known: a text is plain if phrases of words_*.go, and
+// nothing else, make it up, and none reaches over a mark such as a comma. "No
+// funciona" is one phrase; "No, funciona" are two that do not agree.
+//
 // "It works" ends only what is resolved: to an agent's question on an open
 // ticket it is an answer. A bare yes or no speaks of the solution only where
 // asked is set: the mail answers our question whether it is solved.
 func meaning(text, name string, state ticket.State, asked bool) ticket.EventType {
-	said := bare(text, name)
-	settled := state == ticket.Resolved || state == ticket.Closed
-	refuses, approves := notSolved, slices.Concat(solved, works)
-	if asked {
-		refuses, approves = slices.Concat(refuses, no), slices.Concat(approves, yes, nods)
-	}
-	switch {
-	case strings.ContainsAny(text, "?¿？؟"):
+	if len(text) > maxPlain || strings.ContainsAny(text, "?¿？؟") {
 		return ticket.Answered // "is it solved?" says nothing
-	case said == "":
-		if plain(text, name) == "" {
-			return ticket.Answered // nothing at all, perhaps only a picture
-		}
+	}
+	mood := moodOf(text)
+	said := speechOf(text, name)
+	switch {
+	case mood < 0 && !said.of(isNot, isNot|isNo|isPolite|isFiller|isTime) || len(said) == 0 && mood == 0:
+		return ticket.Answered // a sad face, or nothing at all but perhaps a picture
+	case len(said) == 0:
 		return ticket.Thanked
-	case settled && composed(said, refuses):
-		return ticket.Refuse
-	case settled && composed(said, approves):
-		return ticket.Approve
-	case !settled && composed(said, solved):
+	case state == ticket.Resolved || state == ticket.Closed:
+		return said.ofSolution(asked)
+	case said.of(isSolved|isNeedless, isSolved|isNeedless|isPolite|isFiller|isTime):
 		return ticket.Withdraw
-	case settled && composed(said, nods):
+	case said.of(isPolite, isPolite|isNoted|isFiller):
 		return ticket.Thanked
 	}
 	return ticket.Answered
 }
 
-// composed says that a text is made of phrases alone, one or several: "oui,
-// tout fonctionne, vous pouvez clôturer".
-func composed(said string, phrases []string) bool {
-	words := strings.Fields(said)
-	reached := make([]bool, len(words)+1)
-	reached[0] = true
-	for i := range words {
-		for n := 1; reached[i] && n <= 8 && i+n <= len(words); n++ {
-			if slices.Contains(phrases, strings.Join(words[i:i+n], " ")) {
-				reached[i+n] = true
+// maxPlain is how long a plain text can be, in bytes.
+const maxPlain = 700
+
+// ofSolution reads words about a solution that we have told.
+func (s speech) ofSolution(asked bool) ticket.EventType {
+	refuses, nods := isNot, isNod
+	if asked {
+		refuses, nods = isNot|isNo, 0
+	}
+	switch {
+	case s.of(refuses, isNot|isNo|isPolite|isFiller|isTime):
+		return ticket.Refuse
+	case s.of(isSolved|isWorks|isNeedless, isSolved|isWorks|isNeedless|isYes|isNod|isNoted|isPolite|isFiller|isTime),
+		asked && s.of(isYes|isNod, isYes|isNod|isPolite|isFiller):
+		return ticket.Approve
+	case s.of(isPolite|isNoted|nods, isPolite|isNoted|isFiller|nods):
+		return ticket.Thanked
+	}
+	return ticket.Answered
+}
+
+// speech is a text in words; "" stands for a mark that no phrase reaches over.
+type speech []string
+
+// of says that a text is made of allowed phrases alone, at least one of them
+// of a kind that says something: "oui, tout fonctionne, vous pouvez clôturer".
+func (s speech) of(telling, allowed sense) bool {
+	reached := make([]sense, len(s)+1) // 1: so far nothing was told, 2: something was
+	reached[0] = 1
+	for i := range s {
+		if reached[i] == 0 {
+			continue
+		}
+		if s[i] == "" {
+			reached[i+1] |= reached[i]
+			continue
+		}
+		phrase := ""
+		for n := 0; n < longestPhrase && i+n < len(s) && s[i+n] != ""; n++ {
+			phrase = strings.TrimPrefix(phrase+" "+s[i+n], " ")
+			switch k := senses[phrase]; {
+			case k&telling&allowed != 0:
+				reached[i+n+1] |= 2
+			case k&allowed != 0:
+				reached[i+n+1] |= reached[i]
 			}
 		}
 	}
-	return reached[len(words)]
+	return reached[len(s)]&2 != 0
 }
 
-// plain is the text in lower case, as words with single blanks, without the
-// writer's own name at its end. Within the text a name may be a word: the
-// family name No, or Pas.
-func plain(text, name string) string {
-	if len(text) > 400 {
-		return strings.Repeat("x ", 100) // a long text is never plain
-	}
-	fold := func(s string) []string {
-		s = strings.NewReplacer("’", "'", "œ", "oe").Replace(strings.ToLower(s))
-		return strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' && !unicode.IsDigit(r) })
-	}
-	own := fold(name)
-	words := fold(text)
-	for len(words) > 0 && slices.Contains(own, words[len(words)-1]) {
-		words = words[:len(words)-1]
-	}
-	return strings.Join(words, " ")
-}
-
-// bare removes greetings, thanks and closings, so that what is said remains.
-func bare(text, name string) string {
-	s := plain(text, name)
-	for {
-		cut := strings.TrimSpace(courtesy.ReplaceAllString(s, ""))
-		if cut == s {
-			return s
+// speechOf is what a text says, in folded words: without its greeting, and
+// without the writer's name and what stands below a closing formula.
+func speechOf(text, name string) speech {
+	lines := strings.Split(text, "\n")
+	lines = withoutSignature(withoutGreeting(lines), name)
+	var said speech
+	for i, l := range lines {
+		if i > 0 && strings.TrimSpace(lines[i-1]) == "" {
+			said = append(said, "")
 		}
-		s = cut
+		said = append(said, wordsIn(l)...)
 	}
+	return trimName(slices.Compact(said), name)
 }
 
-// courtesy takes the longest phrase: "merci beaucoup", not "merci" alone.
-var courtesy = func() *regexp.Regexp {
-	re := regexp.MustCompile(`^(?:` + politeness + `)(?:\s|$)|(?:^|\s)(?:` + politeness + `)$`)
-	re.Longest()
-	return re
-}()
-
-const politeness = `bonjour|bonsoir|salut|madame|monsieur|hello|hi|hey|dear all|dear team|dear support|` +
-	`hallo|guten tag|guten morgen|moin|hola|buenos días|buenas tardes|` +
-	`merci|merci bien|merci beaucoup|un grand merci|mille mercis|merci à vous|merci encore|merci d'avance|merci pour votre aide|merci de votre aide|merci pour tout|` +
-	`thanks|thank you|many thanks|thanks a lot|thank you very much|thank you so much|thanks so much|thx|cheers|thanks for your help|thank you for your help|thanks again|` +
-	`danke|vielen dank|danke schön|dankeschön|besten dank|danke für die hilfe|gracias|muchas gracias|mil gracias|` +
-	`cordialement|bien cordialement|bien à vous|bonne journée|bonne soirée|à bientôt|sincères salutations|` +
-	`regards|best regards|kind regards|best wishes|best|sincerely|have a nice day|have a good day|` +
-	`mit freundlichen grüßen|freundliche grüße|viele grüße|beste grüße|mfg|lg|saludos|un saludo|atentamente|` +
-	`super|parfait|great|perfect|toll|perfekt|perfecto|genial`
-
-// solved says that the problem is gone, whatever was asked.
-var solved = []string{
-	"c'est réglé", "c'est résolu", "problème résolu", "problème réglé", "le problème est résolu", "le problème est réglé",
-	"tout est réglé", "tout est résolu", "résolu", "réglé", "l'incident est résolu", "l'incident est réglé",
-	"vous pouvez clôturer le ticket", "vous pouvez fermer le ticket", "vous pouvez clore le ticket",
-	"it is solved", "it's solved", "solved", "it is resolved", "it's resolved", "resolved", "it is fixed", "it's fixed",
-	"problem solved", "the problem is solved", "the problem is fixed", "the problem is resolved",
-	"you can close the ticket", "you can close this ticket", "please close the ticket", "please close this ticket",
-	"gelöst", "ist gelöst", "es ist gelöst", "das problem ist gelöst", "problem gelöst", "hat sich erledigt",
-	"das ticket kann geschlossen werden", "ticket kann geschlossen werden",
-	"está solucionado", "está resuelto", "problema resuelto", "problema solucionado", "el problema está resuelto",
-	"el problema está solucionado", "pueden cerrar el ticket",
+// trimName takes the writer's own name off the end. Within the text a name may
+// be a word: the family name No, or Pas.
+func trimName(said speech, name string) speech {
+	own := wordsIn(name)
+	for len(said) > 0 && (said[len(said)-1] == "" || slices.Contains(own, said[len(said)-1])) {
+		said = said[:len(said)-1]
+	}
+	for len(said) > 0 && said[0] == "" {
+		said = said[1:]
+	}
+	return said
 }
 
-// works says of a solution that it holds.
-var works = []string{
-	"c'est bon", "c'est ok", "c'est ok pour moi", "c'est bon pour moi", "tout fonctionne", "ça fonctionne", "ça marche",
-	"ça fonctionne maintenant", "ça marche maintenant", "tout marche", "cela fonctionne", "cela fonctionne maintenant",
-	"je confirme la clôture", "vous pouvez clôturer", "vous pouvez fermer", "vous pouvez clore", "approuvé",
-	"j'approuve la solution", "j'approuve",
-	"it works", "it works now", "works now", "it is working", "it's working", "it is working now", "it's working now", "fixed",
-	"everything works", "everything works now", "all good", "all good now", "you can close it", "please close", "approved",
-	"i approve", "i approve the solution",
-	"erledigt", "es funktioniert", "es funktioniert jetzt", "funktioniert", "funktioniert jetzt", "es geht", "es geht jetzt",
-	"es geht wieder", "alles gut", "passt",
-	"solucionado", "resuelto", "ya funciona", "funciona", "todo bien", "pueden cerrar",
+// wordsIn are the words of a line, folded. Marks and pictures are each "".
+func wordsIn(line string) (words speech) {
+	begin := -1
+	s := foldLetters(line) + "\n"
+	for i, r := range s {
+		inWord := unicode.IsLetter(r) || unicode.IsDigit(r) || r == '\''
+		switch {
+		case inWord && begin < 0:
+			begin = i
+		case !inWord && begin >= 0:
+			if w := strings.Trim(s[begin:i], "'"); w == "sí" {
+				words = append(words, w)
+			} else if w != "" {
+				words = append(words, strings.ReplaceAll(w, "í", "i"))
+			}
+			begin = -1
+		}
+		if !inWord && !unicode.IsSpace(r) && !unicode.Is(unicode.Variation_Selector, r) && r != '\u200d' {
+			words = append(words, "")
+		}
+	}
+	return words
 }
 
-// yes and no answer a question.
-var (
-	yes = []string{"oui", "je confirme", "yes", "i confirm", "confirmed", "ja", "sí", "confirmo"}
-	no  = []string{"non", "no", "nein"}
-	// nods approve only where they answer the question; else they are thanks.
-	nods = []string{"ok", "okay", "d'accord", "entendu", "bien reçu", "noted", "in ordnung", "vale", "de acuerdo"}
-)
+// foldLetters is s in lower case without accents, as people write who have no
+// time. The í stays, for the Spanish yes: without it, it is "if".
+func foldLetters(s string) string {
+	return plainLetters.Replace(strings.ToLower(s))
+}
 
-// notSolved says that the problem is still there.
-var notSolved = []string{
-	"ce n'est pas réglé", "ce n'est pas résolu", "c'est pas réglé", "c'est pas résolu", "pas réglé", "pas résolu", "non résolu",
-	"ce n'est toujours pas réglé", "ce n'est toujours pas résolu", "toujours pas réglé", "toujours pas résolu",
-	"le problème persiste", "non le problème persiste", "le problème n'est pas résolu", "le problème n'est pas réglé",
-	"le problème est toujours là", "ça ne fonctionne pas", "ça ne fonctionne toujours pas", "ça ne marche pas",
-	"ça ne marche toujours pas", "cela ne fonctionne pas", "cela ne fonctionne toujours pas", "non ce n'est pas réglé",
-	"non ce n'est pas résolu", "non ça ne marche pas", "non ça ne fonctionne pas",
-	"not solved", "not resolved", "not fixed", "it is not solved", "it's not solved", "it isn't solved", "it is not resolved",
-	"it's not resolved", "it is not fixed", "it's not fixed", "still not solved", "still not fixed", "still not working",
-	"it does not work", "it doesn't work", "it still does not work", "it still doesn't work", "it is still not working",
-	"the problem persists", "the problem is not solved", "the problem is still there", "no it is not solved",
-	"no it's not solved", "no it does not work", "no it doesn't work", "no it is not", "no the problem persists",
-	"nicht gelöst", "es ist nicht gelöst", "das problem ist nicht gelöst", "das problem besteht weiterhin",
-	"es funktioniert nicht", "es funktioniert immer noch nicht", "es geht nicht", "es geht immer noch nicht",
-	"nein nicht gelöst", "nein es funktioniert nicht",
-	"no está solucionado", "no está resuelto", "no funciona", "sigue sin funcionar", "el problema persiste",
-	"no no funciona", "sin resolver",
+var plainLetters = strings.NewReplacer("’", "'", "‘", "'", "`", "'", "´", "'", "œ", "oe", "æ", "ae", "ß", "ss",
+	"à", "a", "á", "a", "â", "a", "ä", "a", "ã", "a", "ç", "c", "è", "e", "é", "e", "ê", "e", "ë", "e",
+	"ì", "i", "î", "i", "ï", "i", "ñ", "n", "ò", "o", "ó", "o", "ô", "o", "ö", "o", "ù", "u", "ú", "u", "û", "u", "ü", "u",
+	"e\u0301", "e", "e\u0300", "e", "e\u0302", "e", "a\u0300", "a", "c\u0327", "c", "u\u0308", "u", "o\u0308", "o", "a\u0308", "a",
+	"i\u0301", "í", "n\u0303", "n", "o\u0301", "o", "a\u0301", "a", "u\u0301", "u")
+
+// moodOf is what the pictures of a text say: 1 for thumbs up and the like
+// alone, -1 where any of them is sad or cross, 0 without any.
+func moodOf(text string) int {
+	mood := 0
+	for _, r := range text {
+		switch {
+		case strings.ContainsRune("👎😡😠😤🙄😒❌🤬😞😢😭💩🤔😕🙁☹😟😩😫🤷🤦⛔🚫😐😑⚠", r):
+			return -1
+		case strings.ContainsRune("👍🙏😊🙂😀😃😄😁👌✅🎉❤♥🤝💪✔☺😉🥳🙌👏⭐🌟", r):
+			mood = 1
+		}
+	}
+	return mood
+}
+
+// doubtful says that a text has a but, a not, a trouble or a question.
+func doubtful(text string) bool {
+	if strings.ContainsAny(text, "?¿？؟") || moodOf(text) < 0 {
+		return true
+	}
+	return slices.ContainsFunc(wordsIn(text), isDoubt)
+}
+
+// isDoubt says that a folded word is one of doubt.
+func isDoubt(w string) bool {
+	return doubts[w] || strings.HasSuffix(w, "n't") || strings.HasPrefix(w, "n'")
 }
