@@ -34,6 +34,7 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 	if after := dr.desk.Policy.Timers.AutoCloseAfter; dr.row.Kind == ticket.AutoCloseWarning && after != ticket.Off {
 		at := f.Now().Add(after) // it counts from its delivery, which is now
 		m.Next = templates.Next{Kind: ticket.ClosedMail, At: at, CloseAt: at}
+		m.Lasts = after
 	}
 	if a.Next == ticket.AutoCloseWarning && a.State == ticket.Resolved && dr.desk.Policy.Approval == ticket.Required {
 		m.Next = templates.Next{} // the agents are told, the parties are not warned
@@ -52,19 +53,40 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 	if dr.party.Role != "" && dr.party.Role != ticket.Agent && !dr.party.Proven && !human(dr) {
 		m.Stranger = true // a machine says nothing of theirs to who has proven nothing
 	}
+	m.Role = dr.party.Role
+	f.ask(dr, m)
 	if m.Received.IsZero() {
 		m.Received = dr.ticket.Created
 	}
 	if m.Stranger || dr.row.Kind == ticket.AlsoReceived {
 		return m
 	}
-	m.Role = dr.party.Role
 	m.Name = dr.party.Name
 	f.quote(dr, m)
 	if dr.agent != nil && (dr.party.Role == ticket.Agent || dr.row.Party < 0) {
 		f.agentView(dr, m)
 	}
 	return m
+}
+
+// ask gives a mail that asks whether the problem is solved the ways to say so.
+// A follower has no say.
+func (f *Flow) ask(dr *draft, m *templates.Mail) {
+	if !asks(dr.row.Kind) || m.State != ticket.Resolved || dr.party.Link == "" ||
+		m.Role != ticket.Customer && m.Role != ticket.Integrator {
+		return
+	}
+	m.ApproveURL = m.URL + "/approve"
+	if dr.desk.Reply == "off" {
+		return
+	}
+	address := func(p ticket.Purpose) string { return dr.desk.TokenAddress(f.Keys.Outbox(p, dr.row.ID)) }
+	subject := m.Subject
+	if m.Stranger {
+		subject = ""
+	}
+	m.ApproveMail = templates.Mailto(address(ticket.ForApprove), templates.Subject(dr.lang, subject, m.Number), templates.Phrase(dr.lang, ticket.Approve))
+	m.RefuseMail = templates.Mailto(address(ticket.ForRefuse), templates.Subject(dr.lang, subject, m.Number), templates.Phrase(dr.lang, ticket.Refuse))
 }
 
 // quote adds the words that the mail carries, and those before.

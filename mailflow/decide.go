@@ -12,6 +12,7 @@ import (
 	"guichet/mailflow/rfc822"
 	"guichet/mailflow/ticket"
 	"guichet/store"
+	"guichet/templates"
 )
 
 const (
@@ -294,6 +295,9 @@ func (d *decision) fromParty(t thread, w writer) error {
 	e, err := d.said(t, w, words)
 	if err != nil {
 		return err
+	}
+	if words == "" && t.act != "" {
+		words = templates.Phrase(d.s.Desk(t.ticket.Desk).Language, t.act)
 	}
 	if err := d.witness(t.ticket.ID, &e); err != nil {
 		return err

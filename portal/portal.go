@@ -35,7 +35,8 @@ type Portal struct {
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard(w.Header())
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	if !p.mayAsk(w, r, len(parts) == 2 && parts[0] == "t") {
+	form := len(parts) == 2 || len(parts) == 3 && parts[2] == "approve"
+	if !p.mayAsk(w, r, form && parts[0] == "t") {
 		return
 	}
 	switch {
@@ -49,6 +50,8 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.submit(w, r, parts[1])
 	case len(parts) == 2 && parts[0] == "t":
 		p.ticket(w, r, parts[1])
+	case len(parts) == 3 && parts[0] == "t" && parts[2] == "approve":
+		p.approve(w, r, parts[1])
 	case len(parts) == 4 && parts[0] == "t" && parts[2] == "file":
 		p.file(w, r, parts[1])
 	default:

@@ -53,7 +53,7 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 		for _, rest := range []string{strings.TrimPrefix(mailflow.FileURL(anna.Link, store.Part{MessageID: messageB, Path: "2"}), own), "1/1", "1/..%2f2", "-1/2", "%00", "x/2", "1/2/3", "1", strings.Repeat("0", 16)} {
 			s.nothing(own + rest)
 		}
-		for _, path := range []string{"/t", "/t/", "/x", "/style.css/x", "//t/x", "/t/" + anna.Link + "/approve", "/t/" + anna.Link + "/file"} {
+		for _, path := range []string{"/t", "/t/", "/x", "/style.css/x", "//t/x", "/t/" + anna.Link + "/approve/x", "/t/" + anna.Link + "/file"} {
 			s.nothing(path)
 		}
 	})

@@ -55,6 +55,9 @@ func newSite(t *testing.T, d *storetest.Database) *site {
 	pages.Store(set)
 	s.portal = &Portal{DB: s.db, Settings: &s.settings, Templates: &pages,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: func() time.Time { return start.Add(time.Hour) }}
+	s.portal.Flow = &mailflow.Flow{DB: s.db, Settings: &s.settings, Templates: &pages, Log: s.portal.Log, Now: s.portal.Now,
+		Count: &mailflow.Counters{}, Outgoing: func() {}}
+	s.portal.Flow.Prepare()
 	s.server = httptest.NewServer(s.portal)
 	t.Cleanup(s.server.Close)
 	return s

@@ -164,7 +164,7 @@ var viewMethods = map[string]any{
 	"Topic": (*view).Topic, "Where": (*view).Where, "StateName": (*view).StateName, "RoleName": (*view).RoleName,
 	"EventName": (*view).EventName, "Due": (*view).Due, "Marker": (*view).Marker, "Help": (*view).Help,
 	"Linked": (*view).Linked, "Attached": (*view).Attached, "Older": (*view).Older, "Excerpt": (*view).Excerpt,
-	"Last": (*view).Last, "EventOf": (*view).EventOf, "Untold": (*view).Untold,
+	"Last": (*view).Last, "EventOf": (*view).EventOf, "Untold": (*view).Untold, "Hours": (*view).Hours,
 }
 
 // callOf calls a method without reflection, which would take most of the time.

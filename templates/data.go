@@ -38,7 +38,13 @@ type Mail struct {
 	Other       string    // number of the ticket where a merged one goes on
 	ReopenUntil time.Time // zero: an answer makes a new ticket
 
-	ApproveURL, RefuseURL string // "": only an answer to this mail does it
+	ApproveURL string // the page with both buttons; "": only an answer to this mail does it
+	// ApproveMail and RefuseMail are mailto addresses that say it by an empty
+	// mail; "" where the desk has no signed addresses.
+	ApproveMail, RefuseMail string
+	// Lasts is how long from the sending of this mail to Next.At, where that
+	// can be said in hours; "24 hours" is said only where it is true.
+	Lasts time.Duration
 
 	Agent *AgentView // only in mails to agents
 	Lines []Line     // commands, and what was wrong with each

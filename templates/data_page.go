@@ -33,6 +33,23 @@ type TicketPage struct {
 	Now      time.Time // for relative times; zero leaves them out
 }
 
+// ApprovalPage asks a party whether the problem of a ticket is solved, or says
+// where the ticket stands.
+type ApprovalPage struct {
+	TicketPage
+	URL        string // path of the ticket's page; the form is sent to its /approve
+	Resolution int    // that the page asks about
+	Solution   string // what the desk last wrote
+	Asks       bool   // the reader may approve or refuse
+	MayRefuse  bool   // the reader may say that it is not solved
+	Mine       bool   // the reader's word is asked for at all: no follower, no agent
+	Counts     bool   // the reader's approval would be one, not an ordinary answer
+	Heard      bool   // it was taken as an ordinary answer
+	Comment    string // what was written, where the form comes back
+	Unsaid     bool   // the form came without its button
+	TooLong    bool   // the comment
+}
+
 // PageMessage is one public message of a ticket.
 type PageMessage struct {
 	At     time.Time

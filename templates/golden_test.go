@@ -69,7 +69,9 @@ func golden(zone *time.Location) []variant {
 	solved := func(m *Mail, fr bool) {
 		m.State, m.Author, m.AuthorRole = ticket.Resolved, m.Desk.Name, ticket.Agent
 		m.Words = either(fr, "Nous avons remplacé le bloc d’alimentation. Le routeur répond de nouveau.", "We have replaced the power supply. The router answers again.")
-		m.ApproveURL, m.RefuseURL = m.URL+"/approve", m.URL+"/refuse"
+		m.ApproveURL, m.Role = m.URL+"/approve", ticket.Customer
+		m.ApproveMail = Mailto("support+aqaaaaaaaaaa5n2q3kd4tjw6y7b3x2va@desk.example", Subject(either(fr, "fr", "en"), m.Subject, m.Number), Phrase(either(fr, "fr", "en"), ticket.Approve))
+		m.RefuseMail = Mailto("support+awaaaaaaaaaa5n2q3kd4tjw6y7b3x2vb@desk.example", Subject(either(fr, "fr", "en"), m.Subject, m.Number), Phrase(either(fr, "fr", "en"), ticket.Refuse))
 		m.Next = Next{Kind: ticket.ClosureReminder, At: day(24, 9), CloseAt: day(26, 9)}
 	}
 	closed := func(why ticket.Reason) func(*Mail, bool) {
@@ -160,11 +162,15 @@ func golden(zone *time.Location) []variant {
 		})},
 		{ticket.AutoCloseWarning, "", and(question, func(m *Mail, fr bool) {
 			m.State, m.Next = ticket.Frozen, Next{Kind: ticket.ClosedMail, At: day(28, 9), CloseAt: day(28, 9)}
+			m.Lasts = 24 * time.Hour
 		})},
 		{ticket.AutoCloseWarning, "resolved", and(solved, func(m *Mail, fr bool) { m.Next = Next{Kind: ticket.ClosedMail, At: day(26, 9)} })},
 		{ticket.ClosureRequest, "", and(solved, history)},
 		{ticket.ClosureRequest, "required", and(solved, noNext)},
-		{ticket.ClosureRequest, "no-links", and(solved, func(m *Mail, fr bool) { m.ApproveURL, m.RefuseURL = "", "" })},
+		{ticket.ClosureRequest, "page-only", and(solved, func(m *Mail, fr bool) { m.ApproveMail, m.RefuseMail = "", "" })},
+		{ticket.ClosureRequest, "follower", and(solved, func(m *Mail, fr bool) {
+			m.ApproveURL, m.ApproveMail, m.RefuseMail, m.Role = "", "", "", ticket.Follower
+		})},
 		{ticket.ClosureReminder, "", and(solved, func(m *Mail, fr bool) {
 			m.Next = Next{Kind: ticket.AutoCloseWarning, At: day(25, 9), CloseAt: day(26, 9)}
 		})},

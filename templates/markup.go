@@ -19,7 +19,7 @@ import (
 //	-- the desk's name, which ends the mail
 //	---
 //	[[button: Label | https://…]]
-//	[[link: Label | https://…]]
+//	[[link: Label | https://…]]     or mailto:…, of which the text shows no query
 //
 // Everything else is a paragraph, up to an empty line.
 type blockKind int
@@ -286,8 +286,8 @@ func parseAction(kind blockKind, l line) (block, error) {
 	if url == "" {
 		return block{}, nil // a mail without such a page
 	}
-	if !isWebAddress(url) {
-		return block{}, fmt.Errorf("%q is no web address", url)
+	if !isWebAddress(url) && !isMailAddress(url) {
+		return block{}, fmt.Errorf("%q is no web or mail address", url)
 	}
 	return block{kind: kind, body: label, url: url}, nil
 }
@@ -299,7 +299,18 @@ func isWebAddress(s string) bool {
 	if !ok {
 		rest, ok = strings.CutPrefix(s, "http://")
 	}
-	return ok && rest != "" && !strings.ContainsFunc(rest, func(r rune) bool {
+	return ok && isPlainAddress(rest)
+}
+
+// isMailAddress says whether a link begins a mail (RFC 6068), in the same
+// characters.
+func isMailAddress(s string) bool {
+	rest, ok := strings.CutPrefix(s, "mailto:")
+	return ok && !strings.HasPrefix(rest, "?") && isPlainAddress(rest)
+}
+
+func isPlainAddress(rest string) bool {
+	return rest != "" && !strings.ContainsFunc(rest, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune("<>\"'`\\^{|}", r)
 	})
 }

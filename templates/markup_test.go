@@ -33,7 +33,7 @@ func FuzzMarkup(f *testing.F) {
 			return
 		}
 		for _, b := range blocks {
-			if b.url != "" && (!isWebAddress(b.url) || !strings.Contains(text, "\n"+b.url+"\n")) {
+			if b.url != "" && (!isWebAddress(b.url) && !isMailAddress(b.url) || !strings.Contains(text, "\n"+shownAddress(b.url)+"\n")) {
 				t.Fatalf("%s is not alone in its line:\n%s", b.url, text)
 			}
 		}

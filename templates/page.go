@@ -75,7 +75,7 @@ func loadPage(src *sources, name string) (*pageTemplate, error) {
 }
 
 // Page writes a page: ticket (a [TicketPage]), form (a [FormPage]), thanks (a
-// [ThanksPage]), notfound and home (a [NotePage]), outbox (an [OutboxPage]); data is a pointer to it, or any
+// [ThanksPage]), approve (an [ApprovalPage]), notfound and home (a [NotePage]), outbox (an [OutboxPage]); data is a pointer to it, or any
 // [Based].
 func (s *Set) Page(name string, w io.Writer, data any) error {
 	p := s.pages[name]
@@ -202,6 +202,13 @@ func pageSamples(name string) []Based {
 		case "thanks":
 			list = append(list, &ThanksPage{}, &ThanksPage{Desk: m.Desk, Lang: lang, Number: m.Number, State: ticket.New, Validation: true,
 				Address: "a", URL: "/t/x", Refused: []FormFile{{Name: m.Files[0].Name, Size: 9e6, Reason: "too large"}}, MaxFile: 2 << 20})
+		case "approve":
+			for _, s := range []ticket.State{ticket.Open, ticket.Resolved, ticket.Closed} {
+				list = append(list, &ApprovalPage{TicketPage: TicketPage{Desk: m.Desk, Lang: lang, Number: m.Number, Subject: m.Subject, State: s, Zone: time.UTC},
+					URL: "/t/x", Resolution: 1, Solution: m.Words, Asks: s == ticket.Resolved, MayRefuse: s == ticket.Closed, Mine: true,
+					Counts: lang == "en", Heard: s == ticket.Open, Comment: "words", Unsaid: lang == "en", TooLong: lang == "fr"})
+			}
+			list = append(list, &ApprovalPage{})
 		case "home", "notfound":
 			list = append(list, &NotePage{Lang: lang}, &NotePage{Lang: lang, Desk: m.Desk})
 		case "outbox":

@@ -26,7 +26,9 @@ func samples(kind ticket.Kind) []*Mail {
 	for _, k := range []ticket.Kind{ticket.Reminder, ticket.AutoCloseWarning, ticket.ClosureReminder, ticket.ClosedMail, ticket.FormLink} {
 		add(func(m *Mail) { m.Next.Kind, m.N, m.M = k, 3, 3 })
 	}
-	add(func(m *Mail) { m.ApproveURL, m.RefuseURL = "", "" })
+	add(func(m *Mail) { m.ApproveMail, m.RefuseMail = "", "" })
+	add(func(m *Mail) { m.ApproveURL, m.ApproveMail, m.RefuseMail = "", "", "" })
+	add(func(m *Mail) { m.Role = ticket.Follower })
 	return list
 }
 
@@ -42,7 +44,8 @@ func fullSample() *Mail {
 		History: []Entry{{At: t, Author: "A Name", Role: ticket.Customer, Text: "Older words."}},
 		Next:    Next{Kind: ticket.Reminder, At: t.Add(24 * time.Hour), CloseAt: t.Add(96 * time.Hour)},
 		N:       1, M: 3, ReopenUntil: t.Add(240 * time.Hour),
-		ApproveURL: "https://desk.example/t/x/a", RefuseURL: "https://desk.example/t/x/r",
+		ApproveURL: "https://desk.example/t/x/approve", ApproveMail: "mailto:support+a@desk.example?subject=x",
+		RefuseMail: "mailto:support+r@desk.example?subject=x", Lasts: 24 * time.Hour,
 		Agent: &AgentView{
 			Marker: "7f3a", From: ticket.Pending, To: ticket.Open, Event: "answer",
 			Sender: "customer@customer.example", SenderName: "A Name", Proof: "DKIM", Role: ticket.Customer,

@@ -90,10 +90,19 @@ func (w *textWriter) block(b block) {
 	case button, link:
 		w.flow(b.body, wordsOf(w.lang).colon, "", 0)
 		w.put("\n\n")
-		w.put(b.url)
+		w.put(shownAddress(b.url))
 	default:
 		w.flow(b.body, "", "", 0)
 	}
+}
+
+// shownAddress is a link as the text shows it. What a mailto says besides the
+// address is for programs; people read the address.
+func shownAddress(url string) string {
+	if isMailAddress(url) {
+		url, _, _ = strings.Cut(url, "?")
+	}
+	return url
 }
 
 // trimLines drops empty lines around words, and blanks at the end of lines.

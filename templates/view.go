@@ -138,6 +138,15 @@ func (v *view) Excerpt(s string) string {
 	return s
 }
 
+// Hours is how many hours are left until what comes next, as words of a
+// number; "" where that is not known, or is said better by its date.
+func (v *view) Hours() string {
+	if h := int(v.Lasts / time.Hour); h >= 2 && h <= 72 && v.Lasts == time.Duration(h)*time.Hour {
+		return strconv.Itoa(h)
+	}
+	return ""
+}
+
 // Last says whether this reminder is the last one.
 func (v *view) Last() bool { return v.N > 0 && v.N == v.M }
 

@@ -23,6 +23,8 @@ type vocabulary struct {
 	events  map[string]string
 	help    map[string]string // a command's five words
 	subject subjects
+
+	solved, notSolved string // what a party says of the solution
 }
 
 // subjects are those that do not hold the ticket's own; %s are the desk's
@@ -59,8 +61,9 @@ func StateWords(lang string, s ticket.State, why ticket.Reason) string {
 }
 
 var english = vocabulary{
-	colon:   ":",
-	marker:  "— write above this line · %s —",
+	colon:  ":",
+	marker: "— write above this line · %s —",
+	solved: "It is solved.", notSolved: "It is not solved.",
 	justNow: "just now",
 	ago:     [3]string{"%d minutes ago", "%d hours ago", "%d days ago"},
 	states: map[ticket.State]string{

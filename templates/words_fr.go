@@ -4,8 +4,9 @@ import "guichet/mailflow/ticket"
 
 // french holds no-break spaces before : ; ! ? (U+00A0), written as such.
 var french = vocabulary{
-	colon:   "\u00a0:",
-	marker:  "— répondez au-dessus de cette ligne · %s —",
+	colon:  "\u00a0:",
+	marker: "— répondez au-dessus de cette ligne · %s —",
+	solved: "C’est résolu.", notSolved: "Ce n’est pas résolu.",
 	justNow: "à l’instant",
 	ago:     [3]string{"il y a %d\u00a0minutes", "il y a %d\u00a0heures", "il y a %d\u00a0jours"},
 	states: map[ticket.State]string{

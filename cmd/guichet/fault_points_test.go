@@ -34,6 +34,7 @@ var pointScenarios = map[string]string{
 	"forget confirmations": "start",
 	"forget copies":        "start",
 	"gather":               "deadline",
+	"hear":                 "approval",
 	"hold":                 "three times",
 	"hold mail":            "held mail",
 	"import organisations": "import",

@@ -44,6 +44,7 @@ var scenarios = map[string]scenario{
 	"held mail":         {play: playHeldMail},
 	"held mail by hand": {play: playHeldMail, byHand: true},
 	"import":            {play: playImport, byHand: true},
+	"approval":          {play: playApprove},
 	"deadline":          {play: playDeadline, config: []string{"closure_reminder_after: 24h", "closure_reminder_after: 300ms"}},
 	"lost desk":         {play: playLostDesk, idle: true, config: []string{"closure_reminder_after: 24h", "closure_reminder_after: 8s"}},
 	"given up":          {play: playGivenUp},
