@@ -274,13 +274,13 @@ func (d *decision) addRow(o store.Outbox) (int64, error) {
 	o.Cause = cmp.Or(o.Cause, d.d.ID)
 	lend, err := d.mayLend(o)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	d.lanes = append(d.lanes, o.Lane())
 	if lend {
 		o, err = d.tx.AddLeasedOutbox(o, d.lend)
 		d.lent = append(d.lent, Lent{Row: o})
-		return err
+		return o.ID, err
 	}
 	d.queued = true
 	id, err := d.tx.AddOutbox(o)

@@ -86,7 +86,7 @@ func (d *decision) crossed(p *plan, answered store.Outbox) ([]store.Message, err
 func (d *decision) tellCrossed(t ticket.Ticket, p *plan, message int64, crossed []store.Message) error {
 	var told []string
 	for _, m := range crossed {
-		a := args{Message: m.ID, Event: "crossed", Reason: fmt.Sprintf("%s answered at %s, before your answer", d.agentName(m.Address), d.clock(t, m.At))}
+		a := args{Message: m.ID, Event: "crossed", Reason: fmt.Sprintf("%s answered at %s, before your answer", d.agentName(m.Address), d.hour(t, m.At))}
 		if err := d.toOneAgent(t, p.w.agent, a); err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (d *decision) tellCrossed(t ticket.Ticket, p *plan, message int64, crossed 
 			continue
 		}
 		told = append(told, m.Address)
-		a = args{Message: message, Event: "crossed", Reason: fmt.Sprintf("%s answered at %s, after your answer", d.agentName(p.w.address), d.clock(t, d.d.Received))}
+		a = args{Message: message, Event: "crossed", Reason: fmt.Sprintf("%s answered at %s, after your answer", d.agentName(p.w.address), d.hour(t, d.d.Received))}
 		if err := d.toOneAgent(t, other, a); err != nil {
 			return err
 		}
@@ -135,9 +135,9 @@ func (d *decision) agentName(address string) string {
 	return address
 }
 
-// clock is a time of today as an hour, another with its day, in the desk's
+// hour is a time of today as an hour, another with its day, in the desk's
 // zone.
-func (d *decision) clock(t ticket.Ticket, at time.Time) string {
+func (d *decision) hour(t ticket.Ticket, at time.Time) string {
 	zone := d.s.Desk(t.Desk).Zone
 	at, now := at.In(zone), d.tx.Now().In(zone)
 	if at.Format(time.DateOnly) == now.Format(time.DateOnly) {

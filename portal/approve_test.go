@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,27 +17,13 @@ func resolved(t *ticket.Ticket) {
 	t.State, t.Resolution, t.Version = ticket.Resolved, 1, 1
 }
 
-// post sends a form as a browser does that says where the form came from.
-func (s *site) post(path, from string, form url.Values) answer {
+// postFrom sends a form as a browser does that says where the form came from.
+func (s *site) postFrom(path, from string, form url.Values) answer {
 	s.Helper()
-	req, err := http.NewRequest(http.MethodPost, s.server.URL+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		s.Fatal(err)
+	if from == "" {
+		return s.post(path, form)
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if from != "" {
-		req.Header.Set("Sec-Fetch-Site", from)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return answer{resp, string(b)}
+	return s.post(path, form, "Sec-Fetch-Site", from)
 }
 
 func word(w string, more ...string) url.Values {
@@ -80,10 +65,10 @@ func TestApprovalPage(t *testing.T) {
 			s.get(path + "?word=approve&resolution=1")
 		}
 		for _, bad := range []answer{
-			s.post(path, "cross-site", word("approve")), s.post(path, "same-site", word("approve")),
-			s.post(path, "same-origin", word("")), s.post(path, "same-origin", word("Approve")),
-			s.post(path, "same-origin", word("approve", "comment", strings.Repeat("x", 20_001))),
-			s.post(path, "same-origin", word("approve", "comment", strings.Repeat("x", 200_000))),
+			s.postFrom(path, "cross-site", word("approve")), s.postFrom(path, "same-site", word("approve")),
+			s.postFrom(path, "same-origin", word("")), s.postFrom(path, "same-origin", word("Approve")),
+			s.postFrom(path, "same-origin", word("approve", "comment", strings.Repeat("x", 20_001))),
+			s.postFrom(path, "same-origin", word("approve", "comment", strings.Repeat("x", 200_000))),
 			s.do(http.MethodPut, path), s.do(http.MethodDelete, path),
 		} {
 			if bad.StatusCode < 400 || bad.StatusCode >= 500 {
@@ -94,20 +79,20 @@ func TestApprovalPage(t *testing.T) {
 			t.Fatalf("changed from\n%s\nto\n%s", before, after)
 		}
 		// What was written is kept where the button is missing.
-		s.holds(s.post(path, "same-origin", url.Values{"comment": {"All <well>"}}).body, "All &lt;well&gt;", "Please choose")
-		a := s.post(path, "same-origin", word("approve", "resolution", "1", "comment", "All well, thanks."))
+		s.holds(s.postFrom(path, "same-origin", url.Values{"comment": {"All <well>"}}).body, "All &lt;well&gt;", "Please choose")
+		a := s.postFrom(path, "same-origin", word("approve", "resolution", "1", "comment", "All well, thanks."))
 		s.holds(a.body, "Closed: the solution was confirmed", "-value=\"approve\"")
 		s.state(tk, ticket.Closed, ticket.Approved)
 		s.holds(s.get("/t/"+anna.Link), "All well, thanks.")
 		before = s.snapshot(tk)
-		s.post(path, "same-origin", word("approve", "comment", "again"))
-		s.post(path, "same-origin", word("refuse", "resolution", "2"))
+		s.postFrom(path, "same-origin", word("approve", "comment", "again"))
+		s.postFrom(path, "same-origin", word("refuse", "resolution", "2"))
 		if after := s.snapshot(tk); after != before {
 			t.Fatalf("a second approval changed\n%s\nto\n%s", before, after)
 		}
 		// Soon after the closing it can still be said that it was none.
 		s.holds(s.get(path), `value="refuse"`, "-value=\"approve\"")
-		s.holds(s.post(path, "", word("refuse", "resolution", "1")).body, "There is no solution to confirm")
+		s.holds(s.postFrom(path, "", word("refuse", "resolution", "1")).body, "There is no solution to confirm")
 		s.state(tk, ticket.Open, "")
 	})
 }
@@ -125,7 +110,7 @@ func TestApprovalPageElsewhere(t *testing.T) {
 		before := s.snapshot(tk)
 		s.holds(s.get(path), says, "-value=\"approve\"")
 		for _, w := range []string{"approve", "refuse"} {
-			s.holds(s.post(path, "same-origin", word(w, "resolution", "1")).body, says)
+			s.holds(s.postFrom(path, "same-origin", word(w, "resolution", "1")).body, says)
 		}
 		if after := s.snapshot(tk); after != before {
 			t.Errorf("changed from\n%s\nto\n%s", before, after)
@@ -153,7 +138,7 @@ func TestApprovalThatDoesNotCount(t *testing.T) {
 	s.says(tk, anna, store.Public, "Thanks, I will look.")
 	path := "/t/" + p.Link + "/approve"
 	s.holds(s.get(path), "counts as an ordinary answer", `value="approve"`)
-	s.holds(s.post(path, "same-origin", word("approve", "resolution", "1", "comment", "Works here.")).body,
+	s.holds(s.postFrom(path, "same-origin", word("approve", "resolution", "1", "comment", "Works here.")).body,
 		"Your answer has been passed on", "-value=\"approve\"")
 	s.state(tk, ticket.Open, "")
 	s.holds(s.get("/t/"+anna.Link), "Works here.")
