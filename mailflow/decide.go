@@ -3,6 +3,7 @@ package mailflow
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -45,6 +46,7 @@ type decision struct {
 	number  string         // of the ticket that it became part of, for the log
 	moved   int64          // the message that a new ticket begins with, where it is stored already
 	chain   int64          // the ticket with which a machine's answers to us began; 0: it is none
+	calm    bool           // no first answer waits for somebody's look
 	quiet   string         // the address that gets no automatic mail, since it answers all of them
 	changes []argChange    // that parties are still to be told of
 	mailed  []store.Outbox // the mails to parties
@@ -63,9 +65,11 @@ func (f *Flow) decide(j *job) error {
 		if err := tx.LockThread(hashOf(j.in.root())); err != nil {
 			return err
 		}
-		mine, err := tx.HasDelivery(j.d.ID)
-		if err != nil || !mine {
-			return err // another gateway has it
+		if tx.Engine() != "sqlite" { // where nobody else can have it, FinishHeldDelivery suffices
+			mine, err := tx.HasDelivery(j.d.ID)
+			if err != nil || !mine {
+				return err
+			}
 		}
 		dec = &decision{f: f, s: f.Settings.Load(), tx: tx, in: j.in, d: j.d, lend: lend}
 		dec.d.State = store.DeliveryDone
@@ -74,16 +78,26 @@ func (f *Flow) decide(j *job) error {
 			return err
 		}
 		dec.d.Why = dec.reasons()
-		if err := tx.FinishDelivery(dec.d); err != nil {
+		mine, err := tx.FinishHeldDelivery(dec.d)
+		if err != nil {
 			return err
+		}
+		if !mine {
+			return errNotMine
 		}
 		return dec.gatherLent()
 	})
+	if errors.Is(err, errNotMine) {
+		return nil // another gateway has it
+	}
 	if err == nil && dec != nil {
 		dec.told()
 	}
 	return err
 }
+
+// errNotMine undoes a decision on a delivery that another has decided on.
+var errNotMine = errors.New("the delivery is another's")
 
 // hashOf is a key for locks: 63 bits of the id.
 func hashOf(id string) int64 {
@@ -190,6 +204,8 @@ func (d *decision) duplicate() (bool, error) {
 	since := d.d.Received.Add(-duplicateFor)
 	if d.in.copyHash == nil {
 		since = d.d.Received.Add(-duplicateForBare)
+	} else if has, err := d.tx.HasCopy(d.in.copyHash, since, d.d.ID); err != nil || !has {
+		return false, err
 	}
 	first, ok, err := d.tx.SameContent(d.in.contentHash, since, d.d.ID)
 	if err != nil {

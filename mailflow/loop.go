@@ -116,6 +116,9 @@ func (d *decision) chainOn(ticketID int64) error {
 // agent's words always are. Other people's words are held, and what the clock
 // sends waits until the pause is over, since further steps hang on it.
 func (d *decision) hush(o *store.Outbox, words bool) (drop bool, err error) {
+	if d.chain == 0 && d.tx.Made(o.TicketID) {
+		return false, nil // nobody has had a mail of it, nor of one before
+	}
 	began, _, ok, err := d.tx.Budget(loopQuiet(o.TicketID, o.Recipient))
 	if end := began.Add(loopPause); err != nil || !ok || !d.tx.Now().Before(end) {
 		return false, err

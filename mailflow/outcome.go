@@ -66,7 +66,7 @@ func (f *Flow) Settle(ctx context.Context, rows []store.Outbox) error {
 	d := &decision{f: f, s: f.Settings.Load()}
 	err := f.DB.Update(ctx, "settle", func(tx *store.Tx) error {
 		var taken []store.Outbox
-		d.tx, d.queued = tx, false
+		d.tx, d.queued, d.calm = tx, false, false
 		for _, o := range rows {
 			ours, err := tx.FinishOutbox(o)
 			if err != nil {
@@ -161,9 +161,15 @@ func (d *decision) afterTry(tried store.Outbox) error {
 	if tried.State != store.FailedOut && (tried.State != store.Sent || tried.Kind != ticket.AutoCloseWarning && !first) {
 		return nil
 	}
-	o, err := d.tx.OutboxByID(tried.ID)
-	if err != nil || o.TicketID == 0 {
-		return err
+	o := tried
+	if o.State == store.FailedOut || o.Desk == "" {
+		var err error
+		if o, err = d.tx.OutboxByID(tried.ID); err != nil {
+			return err
+		}
+	}
+	if o.TicketID == 0 {
+		return nil
 	}
 	if isFirstAnswer(o.Kind) {
 		if err := d.answered(o); err != nil || o.State == store.Sent {

@@ -22,6 +22,9 @@ const (
 	leaseTTL = time.Minute
 	// inHand bounds the deliveries that one gateway has in hand.
 	inHand = 256
+	// leastClaim is for how many there must be room before more are claimed: a
+	// claim walks over all that are in hand.
+	leastClaim = 32
 	// deciders is how many deliveries are decided at once: on SQLite they
 	// share a commit. On PostgreSQL each takes one of 16 connections, and half
 	// are left to those who accept and send.
@@ -166,10 +169,10 @@ func (p *pipeline) stop() {
 
 // claim takes new deliveries into hand and says how many.
 func (p *pipeline) claim(ctx context.Context) (int, error) {
-	if err := p.slots.Acquire(ctx, 1); err != nil {
+	if err := p.slots.Acquire(ctx, leastClaim); err != nil {
 		return 0, nil
 	}
-	n := 1
+	n := leastClaim
 	for n < 64 && p.slots.TryAcquire(1) {
 		n++
 	}

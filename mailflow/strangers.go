@@ -43,7 +43,11 @@ func (d *decision) answered(o store.Outbox) error {
 	if failed {
 		return d.strangersFailed(o)
 	}
+	if d.calm {
+		return nil
+	}
 	if _, _, paused, err := d.tx.Budget(strangersWait); err != nil || !paused {
+		d.calm = err == nil
 		return err
 	}
 	n, err := d.tx.FailedAnswers()
@@ -66,6 +70,7 @@ func (d *decision) cameBack(o store.Outbox) error {
 // outage brings thousands of honest first writers. The agents of the desk
 // whose mail failed are told once.
 func (d *decision) strangersFailed(o store.Outbox) error {
+	d.calm = false
 	n, err := d.tx.FailedAnswers()
 	if err != nil || n <= failedAnswersMax {
 		return err

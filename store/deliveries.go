@@ -150,12 +150,24 @@ func (tx *Tx) HasDelivery(id int64) (bool, error) {
 
 // FinishDelivery records what became of a delivery.
 func (tx *Tx) FinishDelivery(d Delivery) error {
-	_, err := tx.exec(`UPDATE delivery SET state = ?, stop = ?, reason = ?, why = ?, ticket_id = ?, message_id = ?,
-		from_address = ?, to_address = ?, subject = ?, mail_id = ?, content_hash = ?, copy_hash = ?,
-		lease_owner = NULL, lease_until = NULL WHERE id = ?`,
-		string(d.State), d.Stop, d.Reason, d.Why, nullable(d.TicketID), nullable(d.MessageID),
-		d.From, d.To, d.Subject, d.MailID, d.ContentHash, d.CopyHash, d.ID)
+	_, err := tx.finishDelivery(d, ``)
 	return err
+}
+
+// FinishHeldDelivery is FinishDelivery if this node still holds the lease of
+// the delivery and it is not processed yet; ok says whether. If not, the
+// transaction must not be committed.
+func (tx *Tx) FinishHeldDelivery(d Delivery) (ok bool, err error) {
+	n, err := tx.finishDelivery(d, ` AND state = 'new' AND lease_owner = ?`, tx.db.Node())
+	return n == 1, err
+}
+
+func (tx *Tx) finishDelivery(d Delivery, and string, args ...any) (int64, error) {
+	return tx.exec(`UPDATE delivery SET state = ?, stop = ?, reason = ?, why = ?, ticket_id = ?, message_id = ?,
+		from_address = ?, to_address = ?, subject = ?, mail_id = ?, content_hash = ?, copy_hash = ?,
+		lease_owner = NULL, lease_until = NULL WHERE id = ?`+and, append([]any{
+		string(d.State), d.Stop, d.Reason, d.Why, nullable(d.TicketID), nullable(d.MessageID),
+		d.From, d.To, d.Subject, d.MailID, d.ContentHash, d.CopyHash, d.ID}, args...)...)
 }
 
 // RetryDelivery enters a held or set-aside delivery again, as if it had just
@@ -206,6 +218,13 @@ func (tx *Tx) SameContent(hash []byte, since time.Time, of int64) (Delivery, boo
 // From and Date) that belongs to a ticket.
 func (tx *Tx) SameMail(hash []byte, since time.Time, of int64) (Delivery, bool, error) {
 	return tx.processed(`copy_hash = ? AND received >= ? AND id <> ? AND ticket_id IS NOT NULL`, hash, since, of)
+}
+
+// HasCopy says whether there is another arrival with the same copy hash: if
+// not, there is none of the same content either.
+func (tx *Tx) HasCopy(hash []byte, since time.Time, of int64) (has bool, err error) {
+	err = tx.row(`SELECT EXISTS (SELECT 1 FROM delivery WHERE copy_hash = ? AND received >= ? AND id <> ?)`, hash, since, of).Scan(&has)
+	return has, err
 }
 
 func (tx *Tx) processed(where string, args ...any) (Delivery, bool, error) {

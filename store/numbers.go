@@ -34,6 +34,15 @@ func (tx *Tx) NextNumber(name string) (n int64, err error) {
 
 // count moves a counter by so many and returns where it stands then.
 func (tx *Tx) count(name string, by int) (n int64, err error) {
+	if tx.db.lite != nil { // as in spendAlone
+		changed, err := tx.exec(`UPDATE counter SET value = value + ? WHERE name = ?`, by, name)
+		if err == nil && changed == 1 {
+			err = tx.row(`SELECT value FROM counter WHERE name = ?`, name).Scan(&n)
+		}
+		if err != nil || changed == 1 {
+			return n, err
+		}
+	}
 	err = tx.row(`INSERT INTO counter (name, value) VALUES (?, ?)
 		ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value RETURNING value`, name, by).Scan(&n)
 	return n, err

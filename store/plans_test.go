@@ -81,6 +81,11 @@ var hot = map[string]func(*store.Tx) error{
 		_, _, err := tx.SameMail([]byte("0000000000000005"), tx.Now(), 99)
 		return err
 	},
+	"HasCopy": func(tx *store.Tx) error {
+		_, err := tx.HasCopy([]byte("0000000000000005"), tx.Now(), 99)
+		return err
+	},
+	"LaneIsFree":         func(tx *store.Tx) error { _, err := tx.LaneIsFree("5 p5"); return err },
 	"DeliveriesOfMail":   func(tx *store.Tx) error { _, err := tx.DeliveriesOfMail("<m5@x>"); return err },
 	"DeliveriesOfTicket": func(tx *store.Tx) error { _, err := tx.DeliveriesOfTicket(5); return err },
 	"TicketsOfRaw":       func(tx *store.Tx) error { _, err := tx.TicketsOfRaw(5); return err },
@@ -137,6 +142,8 @@ var hot = map[string]func(*store.Tx) error{
 // index, what is not due.
 var wanted = map[string][]string{
 	"SameContent":        {"delivery_content (content_hash=?"},
+	"HasCopy":            {"delivery_copy (copy_hash=?"},
+	"LaneIsFree":         {"outbox_lane (lane=?"},
 	"SameMail":           {"delivery_copy (copy_hash=?"},
 	"LeaseOutbox":        {"outbox_due (priority=? AND due<?)", "outbox_lane (lane=? AND id<?)"},
 	"NextOutbox":         {"outbox_due (priority=?)"},

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // clean replaces the arguments of a statement, in place, by what both engines
@@ -74,6 +75,9 @@ func cleanKind(arg any) (any, error) {
 // cleanText returns s as valid UTF-8 without NUL: each run of bytes that is
 // neither becomes one U+FFFD, so that the loss is seen.
 func cleanText(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	return strings.ReplaceAll(s, "\x00", "\uFFFD")
 }

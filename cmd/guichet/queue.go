@@ -177,8 +177,9 @@ func (q *queue) Record(ctx context.Context, outcomes []outbound.Outcome) error {
 	for i, out := range outcomes {
 		o := q.row(out.Item.ID).Row
 		q.forget(out.Item)
-		rows[i] = store.Outbox{ID: out.Item.ID, Fence: out.Item.Fence, Recipient: out.Item.Recipient, Kind: out.Item.Kind,
-			Tries: out.Tries, Reply: out.Reply, Due: out.Next, Args: o.Args}
+		o.ID, o.Fence, o.Recipient, o.Kind = out.Item.ID, out.Item.Fence, out.Item.Recipient, out.Item.Kind
+		o.Tries, o.Reply, o.Due = out.Tries, out.Reply, out.Next
+		rows[i] = o
 		switch out.State {
 		case outbound.Sent:
 			rows[i].State = store.Sent
