@@ -124,7 +124,7 @@ func (w *RawWriter) Finish(tx *Tx) (id int64, sum string, size int64, err error)
 	tx.AfterCommit(func() {
 		w.done = true
 		if w.id == 0 {
-			w.db.recent.put(id, w.buf)
+			w.db.recent.put(id, w.buf, tx.now)
 		}
 	})
 	return id, sum, w.size, nil
