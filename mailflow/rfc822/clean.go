@@ -85,8 +85,11 @@ func eight(s string) uint64 {
 
 // nfc brings valid UTF-8 to NFC, in which all characters below U+0300 are.
 func nfc(s string) string {
-	for i := range len(s) {
-		if s[i] >= 0xcc { // starts a character from U+0300 on
+	for i := 0; i < len(s); i++ {
+		switch {
+		case i+8 <= len(s) && eight(s[i:])&(0x80*ones) == 0: // ASCII
+			i += 7
+		case s[i] >= 0xcc: // starts a character from U+0300 on
 			return norm.NFC.String(s)
 		}
 	}
