@@ -3,6 +3,7 @@ package mailflow
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"guichet/mailflow/rfc822"
 )
@@ -353,5 +354,8 @@ func head(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	return strings.ToValidUTF8(s[:n], "")
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }

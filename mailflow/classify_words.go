@@ -346,9 +346,13 @@ func (c *classifier) isChallenge() bool {
 
 // fewWords tells whether text has at most n words.
 func fewWords(text string, n int) bool {
-	for range strings.FieldsSeq(text) {
-		if n--; n < 0 {
-			return false
+	within := false
+	for i := range len(text) {
+		was := within
+		if within = text[i] > ' '; within && !was {
+			if n--; n < 0 {
+				return false
+			}
 		}
 	}
 	return true

@@ -103,9 +103,17 @@ func (m *Mail) check() Result {
 // loose says whether b holds a NUL, a CR without LF or an LF without CR
 // (RFC 5321 §2.3.8: lines end in CRLF only; anything else can be smuggled).
 func loose(b []byte) bool {
-	pairs := bytes.Count(b, []byte("\r\n"))
-	return bytes.Count(b, []byte{'\n'}) != pairs || bytes.Count(b, []byte{'\r'}) != pairs ||
-		bytes.IndexByte(b, 0) >= 0
+	pairs := 0
+	for rest := b; ; pairs++ {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			return bytes.Count(b, []byte{'\r'}) != pairs || bytes.IndexByte(b, 0) >= 0
+		}
+		if i == 0 || rest[i-1] != '\r' {
+			return true
+		}
+		rest = rest[i+1:]
+	}
 }
 
 // refuse is a failure by our own word: no relay was asked.

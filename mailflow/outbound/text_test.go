@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 func TestBackoff(t *testing.T) {
@@ -127,4 +129,16 @@ func TestURL(t *testing.T) {
 	if a.String() != "mail.example:465" {
 		t.Errorf("default port: %s", a)
 	}
+}
+
+// Whatever is left without the whole line ends is loose.
+func TestLooseProperty(t *testing.T) {
+	piece := rapid.SampledFrom([]string{"\r\n", "\r\n", "a", "\r", "\n", "\x00", ""})
+	rapid.Check(t, func(t *rapid.T) {
+		s := strings.Join(rapid.SliceOf(piece).Draw(t, "pieces"), "")
+		want := strings.ContainsAny(strings.ReplaceAll(s, "\r\n", ""), "\r\n\x00")
+		if got := loose([]byte(s)); got != want {
+			t.Fatalf("%q: %v", s, got)
+		}
+	})
 }
