@@ -2,6 +2,7 @@ package templates
 
 import (
 	"reflect"
+	"strings"
 	"text/template"
 	"text/template/parse"
 )
@@ -21,12 +22,9 @@ type expr func(f *frame, dot reflect.Value) reflect.Value
 
 // frame is one run of a template or of a part of it.
 type frame struct {
-	out  *output
+	out  *markup
 	vars []reflect.Value // $ is the first
 }
-
-// output is the markup that a run makes; see literal for the marks in it.
-type output struct{ b []byte }
 
 // program is a compiled template for a dot of one type.
 type program struct {
@@ -34,7 +32,7 @@ type program struct {
 	vars  int // how many variables it has at once
 }
 
-func (p *program) run(out *output, dot reflect.Value) {
+func (p *program) run(out *markup, dot reflect.Value) {
 	f := &frame{out: out, vars: make([]reflect.Value, p.vars)}
 	f.vars[0] = dot
 	f.each(p.steps, dot)
@@ -46,21 +44,20 @@ func (f *frame) each(steps []step, dot reflect.Value) {
 	}
 }
 
-// execute runs a compiled template; ok is false where text/template is to do
-// it instead, which alone says what is wrong.
-func (p *program) execute(v *view) (markup string, ok bool) {
+// execute runs a compiled template; it returns false, and nothing in out, where
+// text/template is to do it instead, which alone says what is wrong.
+func (p *program) execute(v *view, out *markup) (ok bool) {
 	if p == nil {
-		return "", false
+		return false
 	}
 	defer func() {
 		if recover() != nil {
-			markup, ok = "", false
+			out.reset()
+			ok = false
 		}
 	}()
-	out := &output{b: *takeBuffer()}
-	defer func() { leaveBuffer(out.b) }()
 	p.run(out, reflect.ValueOf(v))
-	return string(out.b), true
+	return true
 }
 
 // notCompiled is the panic of a template that cannot be compiled.
@@ -168,8 +165,8 @@ func (s *scope) node(n parse.Node, dot reflect.Type) step {
 	case *parse.CommentNode:
 		return nil
 	case *parse.TextNode:
-		text := string(n.Text)
-		return func(f *frame, _ reflect.Value) { f.out.b = append(f.out.b, text...) }
+		lines := strings.Split(string(n.Text), "\n")
+		return func(f *frame, _ reflect.Value) { f.out.own(lines) }
 	case *parse.ActionNode:
 		return s.action(n.Pipe, dot)
 	case *parse.IfNode:

@@ -316,7 +316,7 @@ func isTrue(v reflect.Value) bool {
 }
 
 // print writes a value as literal does.
-func (o *output) print(v reflect.Value) {
+func (o *markup) print(v reflect.Value) {
 	var s string
 	switch t := v.Type(); {
 	case t.Implements(stringerTyp) || t.Implements(errorTyp):
@@ -328,7 +328,5 @@ func (o *output) print(v reflect.Value) {
 	default:
 		s = fmt.Sprint(v.Interface())
 	}
-	if s = literalText(s); s != "" {
-		o.b = append(append(append(o.b, litOpen), s...), litClose)
-	}
+	o.value(literalText(s))
 }

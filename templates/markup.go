@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // The markup of a mail, a line at a time. A line's kind is given by its
@@ -158,12 +159,15 @@ func (l line) blank() bool {
 	return true
 }
 
-// cutPrefix takes a prefix off that is the template's own.
+// cutPrefix takes a prefix off that is the template's own; l is of no use then.
 func (l line) cutPrefix(prefix string) (line, bool) {
 	if len(l) == 0 || l[0].value || !strings.HasPrefix(l[0].text, prefix) {
 		return l, false
 	}
-	return append(line{{l[0].text[len(prefix):], false}}, l[1:]...), true
+	if l[0].text = l[0].text[len(prefix):]; l[0].text == "" {
+		return l[1:], true
+	}
+	return l, true
 }
 
 // cut parts the line at the first separator that is the template's own.
@@ -173,57 +177,91 @@ func (l line) cut(sep string) (before, after line, found bool) {
 			continue
 		}
 		if a, b, ok := strings.Cut(s.text, sep); ok {
-			both := make(line, len(l)+1)
-			copy(both, l[:i])
-			both[i], both[i+1] = span{a, false}, span{b, false}
-			copy(both[i+2:], l[i+1:])
-			return both[: i+1 : i+1], both[i+1:], true
+			before, after = append(l[:i:i], span{a, false}), l[i+1:]
+			if b != "" {
+				after = append(line{{b, false}}, after...)
+			}
+			return before, after, true
 		}
 	}
 	return l, nil, false
 }
 
-// splitLines reads what a template made. Only the template's own line ends
-// end a line: those within a value stay in it.
-func splitLines(s string) []line {
-	values, ends := strings.Count(s, string(litOpen)), strings.Count(s, "\n")
-	spans := make([]span, 0, 2*values+ends+1)
-	lines := make([]line, 0, ends+1)
-	begin := 0
-	endLine := func() {
-		lines = append(lines, spans[begin:len(spans):len(spans)])
-		begin = len(spans)
-	}
-	for s != "" {
-		own, rest, found := strings.Cut(s, string(litOpen))
-		for own != "" {
-			text, more, ended := strings.Cut(own, "\n")
-			if text != "" {
-				spans = append(spans, span{text, false})
-			}
-			if ended {
-				endLine()
-			}
-			own = more
-		}
-		if !found {
-			break
-		}
-		value, after, _ := strings.Cut(rest, string(litClose))
-		if value != "" {
-			spans = append(spans, span{value, true})
-		}
-		s = after
-	}
-	endLine()
-	return lines
+// markup is what a template made, a line at a time. Only the template's own
+// line ends end a line: those within a value stay in it.
+type markup struct {
+	lines  []line // those that are ended
+	spans  []span // of all lines
+	begin  int    // of the line that is not ended, among spans
+	blocks []block
 }
 
-// parseMarkup makes the blocks of a mail.
-func parseMarkup(s string) ([]block, error) {
-	blocks := make([]block, 0, 24)
+var markups = sync.Pool{New: func() any { return &markup{} }}
+
+// leave keeps m for the next mail, unless it has grown large.
+func (m *markup) leave() {
+	if m.reset(); cap(m.spans) <= 1024 && cap(m.lines) <= 1024 {
+		markups.Put(m)
+	}
+}
+
+// reset makes m empty, and forgets what the mail said.
+func (m *markup) reset() {
+	clear(m.lines)
+	clear(m.spans)
+	clear(m.blocks)
+	*m = markup{lines: m.lines[:0], spans: m.spans[:0], blocks: m.blocks[:0]}
+}
+
+// own adds the template's own words, in lines of which the last goes on.
+func (m *markup) own(lines []string) {
+	for i, s := range lines {
+		if i > 0 {
+			m.endLine()
+		}
+		last := len(m.spans) - 1
+		switch {
+		case s == "":
+		case last >= m.begin && !m.spans[last].value:
+			m.spans[last].text += s
+		default:
+			m.spans = append(m.spans, span{s, false})
+		}
+	}
+}
+
+// value adds what an action printed.
+func (m *markup) value(s string) {
+	if s != "" {
+		m.spans = append(m.spans, span{s, true})
+	}
+}
+
+func (m *markup) endLine() {
+	m.lines = append(m.lines, m.spans[m.begin:len(m.spans):len(m.spans)])
+	m.begin = len(m.spans)
+}
+
+// split adds what text/template made; see literal for the marks in it.
+func (m *markup) split(s string) {
+	for s != "" {
+		own, rest, found := strings.Cut(s, string(litOpen))
+		m.own(strings.Split(own, "\n"))
+		if !found {
+			return
+		}
+		value, after, _ := strings.Cut(rest, string(litClose))
+		m.value(value)
+		s = after
+	}
+}
+
+// parse makes the blocks of a mail. They hold until m is reset.
+func (m *markup) parse() ([]block, error) {
+	m.endLine()
+	blocks := m.blocks
 	open := false // a paragraph goes on
-	for _, l := range splitLines(s) {
+	for _, l := range m.lines {
 		if l.blank() {
 			open = false
 			continue
@@ -242,6 +280,7 @@ func parseMarkup(s string) ([]block, error) {
 			blocks = append(blocks, b)
 		}
 	}
+	m.blocks = blocks
 	return blocks, nil
 }
 
@@ -263,7 +302,7 @@ func parseLine(l line) (block, error) {
 		case fact:
 			label, value, found := rest.cut(" | ")
 			if !found {
-				return block{}, fmt.Errorf("no %q in %q", " | ", l.String())
+				return block{}, fmt.Errorf("no %q in %q", " | ", p.prefix+rest.String())
 			}
 			return block{kind: fact, label: label.String(), body: value}, nil
 		}

@@ -24,7 +24,9 @@ func FuzzMarkup(f *testing.F) {
 		var err error
 		var text, page string
 		fuzztest.Cheap(t, func() {
-			if blocks, err = parseMarkup(source); err == nil {
+			var m markup
+			m.split(source)
+			if blocks, err = m.parse(); err == nil {
 				text = renderText(blocks, "fr")
 				page = renderHTML(blocks, "fr", Subject("fr", value, ""), &Mail{Number: "INC-000123"})
 			}

@@ -213,9 +213,9 @@ func (l *mailLoader) load(name string) (*mailTemplate, error) {
 }
 
 // check runs the template with all sample mails.
-func (m *mailTemplate) check(kind ticket.Kind, lang string) error {
+func (t *mailTemplate) check(kind ticket.Kind, lang string) error {
 	for _, d := range samples(kind) {
-		if _, err := m.run(newView(kind, lang, d)); err != nil {
+		if _, err := t.run(newView(kind, lang, d), &markup{}); err != nil {
 			return err
 		}
 	}
@@ -269,8 +269,9 @@ func (s *Set) Mail(kind ticket.Kind, lang string, d *Mail) (Rendered, error) {
 }
 
 func render(t *mailTemplate, kind ticket.Kind, lang string, d *Mail) (Rendered, error) {
-	v := newView(kind, lang, d)
-	blocks, err := t.run(v)
+	v, m := newView(kind, lang, d), markups.Get().(*markup)
+	defer m.leave()
+	blocks, err := t.run(v, m)
 	if err != nil {
 		return Rendered{}, err
 	}
@@ -282,21 +283,21 @@ func render(t *mailTemplate, kind ticket.Kind, lang string, d *Mail) (Rendered, 
 	}, nil
 }
 
-// run executes a template and reads the markup that it makes.
-func (m *mailTemplate) run(v *view) ([]block, error) {
-	markup, ok := m.fast.execute(v)
-	if !ok {
-		t, err := m.slow()
+// run executes a template and reads the markup that it makes. The blocks are
+// m's.
+func (t *mailTemplate) run(v *view, m *markup) ([]block, error) {
+	if !t.fast.execute(v, m) {
+		slow, err := t.slow()
 		if err != nil {
 			return nil, err
 		}
 		var b strings.Builder
-		if err := t.Execute(&b, v); err != nil {
+		if err := slow.Execute(&b, v); err != nil {
 			return nil, templateError(err)
 		}
-		markup = b.String()
+		m.split(b.String())
 	}
-	blocks, err := parseMarkup(markup)
+	blocks, err := m.parse()
 	if err != nil {
 		return nil, &markupError{err}
 	}
