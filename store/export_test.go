@@ -34,6 +34,14 @@ func (db *DB) Waiting() int {
 	return len(w.queue) + len(w.urgent)
 }
 
+// Writing says that the next update will be queued.
+func (db *DB) Writing() bool {
+	w := db.lite.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.writing
+}
+
 // Commits is the number of transactions that SQLite's writer committed.
 func (db *DB) Commits() int64 { return db.lite.checkpoints.commits.Load() }
 

@@ -23,7 +23,9 @@ const (
 	yields = 4
 )
 
-// writer is the one goroutine that writes to SQLite.
+// writer is the one goroutine that writes to SQLite: its own, or that of an
+// update which finds nobody writing, since two changes of goroutine take as
+// long as the statements of a small one.
 //
 // It commits the updates that wait together: they run in turn in one
 // transaction, without savepoints, and are answered after its commit. SQLite
@@ -34,7 +36,7 @@ const (
 type writer struct {
 	db   *DB
 	conn *sql.Conn
-	lite *liteConn // of conn; used by the writing goroutine alone
+	lite *liteConn // of conn; used by who writes alone
 	gate sync.Mutex
 	// gate is held for the time of a transaction, and by the checkpoint that
 	// resets the WAL.
@@ -44,10 +46,12 @@ type writer struct {
 	urgent  []*job // those that go before them
 	ahead   int    // urgent jobs taken in a row while others waited
 	closed  bool
-	wake    chan struct{} // holds one: there may be something in the queue
+	writing bool          // somebody writes, or was woken to: what is queued will be run
+	single  bool          // the last group was one update
+	wake    chan struct{} // tells the goroutine that it writes now; holds one
 	stopped chan struct{} // closed when the goroutine has ended
 
-	// Of the writing goroutine, kept here for when fn ends that goroutine.
+	// Of who writes, kept here for when fn ends that goroutine.
 	group   []*job // run in the open transaction, not answered
 	alone   []*job // of a group that failed, to be run singly
 	running *job
@@ -58,10 +62,10 @@ type job struct {
 	ctx   context.Context
 	what  string
 	fn    func(*Tx) error
-	state atomic.Int32 // jobWaiting -> jobTaken or jobGone
-	tx    *Tx          // of the last run
-	err   error        // set before done is closed
-	done  chan struct{}
+	state atomic.Int32  // jobWaiting -> jobTaken or jobGone
+	tx    *Tx           // of the last run
+	err   error         // set before done is closed
+	done  chan struct{} // nil if the caller runs it
 }
 
 const (
@@ -80,6 +84,7 @@ func startWriter(ctx context.Context, db *DB) (*writer, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	w := &writer{db: db, conn: conn, lite: lite, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	w.writing = true
 	go w.loop()
 	return w, nil
 }
@@ -89,18 +94,23 @@ func (w *writer) update(ctx context.Context, what string, fn func(*Tx) error) ([
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	j := &job{ctx: ctx, what: what, fn: fn, done: make(chan struct{})}
-	if err := w.push(j); err != nil {
+	j := &job{ctx: ctx, what: what, fn: fn}
+	queued, err := w.push(j)
+	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		if j.state.CompareAndSwap(jobWaiting, jobGone) {
-			return nil, ctx.Err()
+	if !queued {
+		w.runHere(j)
+	} else {
+		select {
+		case <-j.done:
+		case <-ctx.Done():
+			if j.state.CompareAndSwap(jobWaiting, jobGone) {
+				return nil, ctx.Err()
+			}
+			// fn may be running, and writes to the caller's variables.
+			<-j.done
 		}
-		// fn may be running, and writes to the caller's variables.
-		<-j.done
 	}
 	if j.err != nil {
 		return nil, j.err
@@ -108,29 +118,62 @@ func (w *writer) update(ctx context.Context, what string, fn func(*Tx) error) ([
 	return j.tx.after, nil
 }
 
-func (w *writer) push(j *job) error {
+// push queues a job, or has the caller run it: if nobody writes, and the last
+// one to write was alone too. Where many write they wait for one another, and
+// share their commits.
+func (w *writer) push(j *job) (queued bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
-		return ErrClosed
+	switch {
+	case w.closed:
+		return false, ErrClosed
+	case !w.writing && w.single:
+		w.writing = true
+		return false, nil
 	}
+	j.done = make(chan struct{})
 	if isUrgent(j.ctx) {
 		w.urgent = append(w.urgent, j)
 	} else {
 		w.queue = append(w.queue, j)
 	}
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-	return nil
+	w.rouse()
+	return true, nil
 }
 
-// take returns the oldest job whose caller still waits, nil if there is none,
-// and whether there will be one.
-func (w *writer) take() (j *job, more bool) {
+// rouse has the goroutine write, if nobody does. mu is held.
+func (w *writer) rouse() {
+	if !w.writing {
+		w.writing = true
+		w.wake <- struct{}{}
+	}
+}
+
+// runHere runs a job on its caller's goroutine, then lets go of the writing:
+// what was queued meanwhile is for the goroutine.
+func (w *writer) runHere(j *job) {
+	defer func() {
+		if w.running != nil {
+			w.afterExit() // fn ended this goroutine
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.writing = false
+		if len(w.urgent)+len(w.queue) > 0 || w.closed {
+			w.rouse()
+		}
+	}()
+	w.runOne(j)
+}
+
+// take returns the oldest job whose caller still waits, nil if there is none.
+func (w *writer) take() *job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.oldest()
+}
+
+func (w *writer) oldest() (j *job) {
 	for len(w.urgent)+len(w.queue) > 0 {
 		from := &w.queue
 		if len(w.urgent) > 0 && (w.ahead < groupUpdates/2 || len(w.queue) == 0) {
@@ -142,10 +185,20 @@ func (w *writer) take() (j *job, more bool) {
 		j, (*from)[0] = (*from)[0], nil
 		*from = (*from)[1:]
 		if j.state.CompareAndSwap(jobWaiting, jobTaken) {
-			return j, true
+			return j
 		}
 	}
-	return nil, !w.closed
+	return nil
+}
+
+// takeOrRest is take for the goroutine: with nothing to do it writes no more.
+func (w *writer) takeOrRest() (j *job, closed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if j = w.oldest(); j == nil {
+		w.writing = w.closed
+	}
+	return j, w.closed
 }
 
 type urgentKey struct{}
@@ -162,10 +215,7 @@ func isUrgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
 func (w *writer) stop() error {
 	w.mu.Lock()
 	w.closed = true
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	w.rouse()
 	w.mu.Unlock()
 	<-w.stopped
 	w.lite.close()
@@ -186,16 +236,16 @@ func (w *writer) loop() {
 	}()
 	w.runAlone()
 	for {
-		j, more := w.take()
+		j, closed := w.takeOrRest()
 		switch {
 		case j != nil:
 			w.runGroup(j)
 			w.runAlone()
-		case more:
-			<-w.wake
-		default:
+		case closed:
 			over = true
 			return
+		default:
+			<-w.wake
 		}
 	}
 }
@@ -237,6 +287,7 @@ func (w *writer) runGroup(first *job) {
 			w.group = append(w.group, j)
 		}
 	}
+	w.single = len(w.group) == 1
 	w.endGroup(spoilt, bytes)
 }
 
@@ -244,10 +295,10 @@ func (w *writer) runGroup(first *job) {
 // so first: where the machine is busy, what they are about to ask for shares
 // the commit. Where it is not, nothing is lost.
 func (w *writer) next() *job {
-	j, _ := w.take()
+	j := w.take()
 	for try := 0; j == nil && len(w.group) > 1 && try < yields; try++ {
 		runtime.Gosched()
-		j, _ = w.take()
+		j = w.take()
 	}
 	return j
 }
@@ -376,7 +427,7 @@ var errGone = errors.New("SQLite rolled back the whole transaction")
 // refuse answers first and all that wait: they would each wait as long for
 // the same lock.
 func (w *writer) refuse(first *job, err error) {
-	for j := first; j != nil; j, _ = w.take() {
+	for j := first; j != nil; j = w.take() {
 		j.answer(err)
 	}
 }
@@ -387,5 +438,7 @@ func (j *job) answer(err error) {
 	if err != nil || j.err == nil {
 		j.err = err
 	}
-	close(j.done)
+	if j.done != nil {
+		close(j.done)
+	}
 }

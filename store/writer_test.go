@@ -13,8 +13,8 @@ import (
 	"guichet/store/storetest"
 )
 
-// together runs the updates in one group, in their order, behind one that
-// inserts "first", and returns their errors.
+// together runs the updates in one group, in their order, after one that
+// inserts "first" alone, and returns their errors.
 func together(t *testing.T, db *store.DB, fns ...func(*store.Tx) error) []error {
 	t.Helper()
 	holding, release := make(chan struct{}), make(chan struct{})
@@ -23,6 +23,9 @@ func together(t *testing.T, db *store.DB, fns ...func(*store.Tx) error) []error 
 	start := func(i int, fn func(*store.Tx) error) {
 		results[i] = make(chan error, 1)
 		go func() { results[i] <- db.Update(context.Background(), "test", fn) }()
+	}
+	for db.Writing() {
+		runtime.Gosched()
 	}
 	start(0, func(tx *store.Tx) error {
 		if !once {
@@ -62,7 +65,7 @@ func TestGroupIsOneCommit(t *testing.T) {
 			t.Errorf("update %d: %v", i, err)
 		}
 	}
-	if n := db.Commits() - before; n != 2 {
+	if n := db.Commits() - before; n != 3 {
 		t.Errorf("%d commits for %d updates", n, len(fns)+1)
 	}
 	if n := len(strings.Fields(names(t, db))); n != len(fns)+1 {
@@ -78,7 +81,7 @@ func TestGroupIsBoundedInBytes(t *testing.T) {
 	}
 	before := db.Commits()
 	together(t, db, fns...)
-	if n := db.Commits() - before; n != 2 {
+	if n := db.Commits() - before; n != 3 {
 		t.Errorf("%d commits for twice the bytes of a group", n)
 	}
 }
@@ -154,10 +157,39 @@ func TestFailureWithoutWritesKeepsTheGroup(t *testing.T) {
 	if errs[0] != nil || !errors.Is(errs[1], mine) || errs[2] != nil {
 		t.Errorf("got %v", errs)
 	}
-	if n := db.Commits() - before; n != 1 || runs != 1 {
+	if n := db.Commits() - before; n != 2 || runs != 1 {
 		t.Errorf("%d commits, %d runs", n, runs)
 	}
 	wantNames(t, db, "first a b")
+}
+
+// Whoever finds nobody writing writes on its own goroutine. If that ends within
+// its update nothing is stored, and the others go on.
+func TestCallerEndsItsGoroutine(t *testing.T) {
+	db := newTable(t, storetest.SQLite(t))
+	for db.Writing() {
+		runtime.Gosched()
+	}
+	ended, second := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(ended)
+		db.Update(context.Background(), "test", func(tx *store.Tx) error {
+			go func() { second <- db.Update(context.Background(), "test", insertName("b")) }()
+			for db.Waiting() != 1 {
+				runtime.Gosched()
+			}
+			insertName("a")(tx)
+			runtime.Goexit()
+			return nil
+		})
+		t.Error("the update returned")
+	}()
+	<-ended
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+	update(t, db, insertName("c"))
+	wantNames(t, db, "b c")
 }
 
 // Nobody is told anything before the commit that holds it.
