@@ -54,6 +54,8 @@ lint: machine
 	$(GO) run $(STATICCHECK) -tags "$(TAGS)" $(PKG)
 	$(GO) vet -tags "$(TAGS) crash" $(PKG)
 	$(GO) run $(STATICCHECK) -tags "$(TAGS) crash" $(PKG)
+	$(GO) vet -tags "$(TAGS) bench" ./cmd/guichet
+	$(GO) run $(STATICCHECK) -tags "$(TAGS) bench" ./cmd/guichet
 
 ## race     all tests under the race detector
 race: machine servers
