@@ -151,7 +151,9 @@ func TestFaultTwoOnSQLite(t *testing.T) {
 	for range rounds(5, 50) {
 		second := s.binary()
 		second.Args = append(second.Args, "serve", "--config", s.config)
+		ending := time.AfterFunc(patience, func() { second.Process.Kill() }) // one that serves
 		out, err := second.CombinedOutput()
+		ending.Stop()
 		if err == nil || second.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "guichet serve is running on this database") {
 			t.Errorf("the second gateway: %v: %s", err, out)
 			break
