@@ -88,7 +88,7 @@ func (d *decision) delayed(row store.Outbox) error {
 	if _, last := copies[row.ID]; err != nil || !last {
 		return err
 	}
-	return d.clock(row, ticket.Event{Type: ticket.Delayed, Kind: row.Kind}, notice{quiet: true})
+	return d.relayed(row, ticket.Event{Type: ticket.Delayed, Kind: row.Kind}, notice{quiet: true})
 }
 
 // undelivered marks the party of a mail as out of reach and tells the agents,
@@ -121,7 +121,7 @@ func (d *decision) undelivered(row store.Outbox, failure string) error {
 	if e.Fate, err = d.fate(row.TicketID); err != nil {
 		return err
 	}
-	if err := d.clock(row, e, notice{event: "undeliverable", reason: failure, quiet: true}); err != nil {
+	if err := d.relayed(row, e, notice{event: "undeliverable", reason: failure, quiet: true}); err != nil {
 		return err
 	}
 	t, err := d.tx.LockTicket(row.TicketID)

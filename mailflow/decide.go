@@ -308,6 +308,13 @@ func (d *decision) wait(t thread, w writer) error {
 // fromParty is a party's answer.
 func (d *decision) fromParty(t thread, w writer) error {
 	words := d.f.withoutSecrets(d.in.mail.Reply)
+	if t.ticket.FormFor == w.address && w.address != "" {
+		e := ticket.Event{Type: ticket.Joined, Actor: w.address, Role: w.role, Alone: w.alone}
+		if meant := meaning(words, w.name, t.ticket.State, false); meant == ticket.Withdraw || t.ticket.State == ticket.Closed && meant == ticket.Thanked {
+			e.Type = meant
+		}
+		return d.joins(t.ticket, w, e, words)
+	}
 	e, err := d.said(t, w, words)
 	if err != nil {
 		return err
@@ -325,14 +332,8 @@ func (d *decision) fromParty(t thread, w writer) error {
 	if err != nil {
 		return err
 	}
-	if !w.colleague && w.party.Address == w.address && (w.level == OwnToken || w.level == Proven) {
-		if err := d.tx.SetProven(w.party.ID); err != nil {
-			return err
-		}
-	} else if !w.colleague && !w.party.Reachable { // any mail from it shows that it can be
-		if err := d.tx.SetReachable(t.ticket.ID, w.party.Ordinal, true); err != nil {
-			return err
-		}
+	if err := d.heardFrom(t.ticket.ID, w); err != nil {
+		return err
 	}
 	if err := d.addCopied(t.ticket.ID, w); err != nil {
 		return err

@@ -135,6 +135,13 @@ func (d *decision) settled(before ticket.Ticket, after *ticket.Ticket, e ticket.
 		d.number = after.Number
 		d.because("number %s", after.Number)
 	}
+	if e.Type == ticket.Submitted && before.FormFor == e.Actor {
+		// The form behind the mailed link proves the mailbox: the next first
+		// mail gets a link again.
+		if err := d.tx.DropBudget(firstAnswerBudget(before.Desk, e.Actor)); err != nil {
+			return err
+		}
+	}
 	asked := before.State == ticket.Pending || before.State == ticket.Frozen || before.State == ticket.Resolved
 	if asked && after.State != before.State && e.Type != ticket.Deadline {
 		if err := d.tx.CancelChases(after.ID); err != nil {
@@ -200,7 +207,7 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 	if effect.To != ticket.Agents && tellsChanges(effect.Mail) {
 		a.Changes, d.changes = d.changes, nil
 	}
-	a.Stranger = n.stranger && effect.Mail == ticket.Acknowledgment
+	a.Stranger = n.stranger && isFirstAnswer(effect.Mail)
 	to, err := d.audience(t, effect, e, n)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,15 +13,20 @@ import (
 
 // begin makes a ticket of a mail that belongs to none.
 func (d *decision) begin(t thread, w writer) error {
-	joined, err := d.flood(w)
+	joined, err := d.join(w)
 	if joined || err != nil {
+		return err
+	}
+	if joined, err := d.flood(w); joined || err != nil {
 		return err
 	}
 	role, customer, err := d.roleOf(w)
 	if err != nil {
 		return err
 	}
-	w.role = role
+	if w.role = role; d.awaitsForm(w) {
+		customer = nil // the form asks for which customer it is
+	}
 	n := notice{event: "new-ticket", addressed: d.addressed(), other: t.names, stranger: w.level != Proven}
 	switch {
 	case t.names != "":
@@ -69,7 +75,7 @@ func (d *decision) followUp(t thread, w writer, message int64) error {
 // create stores a new ticket with its first message and parties, and tells
 // those whom the rules name.
 func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n notice) (int64, error) {
-	e.Answerable = d.in.verdict.Answerable && w.level != Forged
+	e.Answerable = d.mayAnswer(w)
 	if e.Answerable && w.level == Unproven {
 		first, named, err := d.firstAnswer(w, customer)
 		if err != nil {
@@ -107,7 +113,7 @@ func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n 
 	if d.d.Reason == "" {
 		d.d.Reason = n.event
 	}
-	d.because("new ticket %s", after.Number)
+	d.because("new ticket %s", cmp.Or(after.Number, "without a number, "+string(after.State)))
 	return after.ID, d.record(ticket.None, after, e, n, effects)
 }
 
@@ -225,13 +231,13 @@ func core(subject string) string {
 // The customer that an integrator names counts likewise: else a forger could
 // have us write to him as often as he invents integrators.
 func (d *decision) firstAnswer(w writer, customer *rfc822.Address) (first, named bool, err error) {
-	count, began, _, err := d.tx.Spend("first answer "+d.d.Desk+" "+w.address, firstAnswerPeriod, d.d.ID)
+	count, began, _, err := d.tx.Spend(firstAnswerBudget(d.d.Desk, w.address), firstAnswerPeriod, d.d.ID)
 	if err != nil {
 		return false, false, err
 	}
 	named = true
 	if customer != nil {
-		n, _, _, err := d.tx.Spend("first answer "+d.d.Desk+" "+strings.ToLower(customer.Address), firstAnswerPeriod, d.d.ID)
+		n, _, _, err := d.tx.Spend(firstAnswerBudget(d.d.Desk, strings.ToLower(customer.Address)), firstAnswerPeriod, d.d.ID)
 		if err != nil {
 			return false, false, err
 		}
@@ -245,6 +251,8 @@ func (d *decision) firstAnswer(w writer, customer *rfc822.Address) (first, named
 	d.because("no answer: this address had one within 24 hours")
 	return false, named, d.alsoReceived(w, began.Add(firstAnswerPeriod))
 }
+
+func firstAnswerBudget(desk, address string) string { return "first answer " + desk + " " + address }
 
 // linkTwins links the tickets of one mail to several desks.
 func (d *decision) linkTwins(id int64) error {

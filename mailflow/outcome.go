@@ -116,11 +116,11 @@ func (d *decision) reach(o store.Outbox) error {
 	if err := d.tx.SetReachable(o.TicketID, o.Party, true); err != nil || p.Role == ticket.Agent {
 		return err
 	}
-	return d.clock(o, ticket.Event{Type: ticket.Taken, Kind: o.Kind}, notice{quiet: true})
+	return d.relayed(o, ticket.Event{Type: ticket.Taken, Kind: o.Kind}, notice{quiet: true})
 }
 
-// clock enters what became of a mail of ours as an event of its ticket.
-func (d *decision) clock(o store.Outbox, e ticket.Event, n notice) error {
+// relayed enters what became of a mail of ours as an event of its ticket.
+func (d *decision) relayed(o store.Outbox, e ticket.Event, n notice) error {
 	t, err := d.tx.LockTicket(o.TicketID)
 	if err != nil {
 		return ignoreNoRows(err)
@@ -180,7 +180,7 @@ func (d *decision) afterTry(tried store.Outbox) error {
 	case store.FailedOut:
 		return d.undelivered(o, o.Reply)
 	case store.Sent:
-		return d.clock(o, ticket.Event{Type: ticket.Taken, Kind: o.Kind}, notice{quiet: true})
+		return d.relayed(o, ticket.Event{Type: ticket.Taken, Kind: o.Kind}, notice{quiet: true})
 	}
 	return nil
 }

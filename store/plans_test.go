@@ -119,6 +119,23 @@ var hot = map[string]func(*store.Tx) error{
 	"NextOutbox":         func(tx *store.Tx) error { _, err := tx.NextOutbox(); return err },
 	"OutboxBusy":         func(tx *store.Tx) error { _, err := tx.OutboxBusy(100_000); return err },
 	"OutboxDepth":        func(tx *store.Tx) error { _, err := tx.OutboxDepth(1000); return err },
+	"LastAsked":          func(tx *store.Tx) error { _, _, err := tx.LastAsked(5); return err },
+	"CancelChases":       func(tx *store.Tx) error { return tx.CancelChases(5) },
+	"TakenSince": func(tx *store.Tx) error {
+		_, err := tx.TakenSince(store.Outbox{ID: 5, TicketID: 5, Recipient: "p5@x"})
+		return err
+	},
+	"LostAmong": func(tx *store.Tx) error {
+		_, err := tx.LostAmong([]store.Outbox{{TicketID: 5, Party: 1}, {TicketID: 6, Party: 1}})
+		return err
+	},
+	"WaitingSince": func(tx *store.Tx) error { _, err := tx.WaitingSince(tx.Now(), 5, 9); return err },
+	"AwaitingForm": func(tx *store.Tx) error {
+		if _, err := tx.AwaitingForm("support", "p5@x"); err != sql.ErrNoRows {
+			return err
+		}
+		return nil
+	},
 	"QueuedLater": func(tx *store.Tx) error {
 		if _, err := tx.QueuedLater("q5@x", "support"); err != sql.ErrNoRows {
 			return err
