@@ -160,6 +160,7 @@ func (f *Flow) sweep(ctx context.Context) {
 	}
 	f.forgetConfirmations(ctx)
 	f.tellOfWaiting(ctx)
+	f.sweepUploads(ctx)
 	if _, err := f.DB.SweepRaw(ctx, 4*time.Hour); err != nil && ctx.Err() == nil {
 		f.Log.Error("sweep raw mails", "err", err)
 	}

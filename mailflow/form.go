@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"guichet/mailflow/ticket"
 	"guichet/store"
@@ -60,11 +62,18 @@ func (d *decision) submit(s Submission) (Submitted, error) {
 	if err != nil {
 		return Submitted{}, err
 	}
-	t, err := d.tx.LockTicket(p.TicketID)
+	sender := p.ID
+	t, err := d.f.survivor(d.tx, p.TicketID)
+	if err == nil && t.ID != p.TicketID { // it was merged, and goes on there
+		p, err = d.tx.PartyByAddress(t.ID, p.Address)
+	}
 	if err != nil {
 		return Submitted{}, err
 	}
-	uploads, err := d.uploads(p, s.Files)
+	if !p.Active || p.Role == ticket.Agent {
+		return Submitted{}, sql.ErrNoRows
+	}
+	uploads, err := d.uploads(sender, s.Files) // now that nobody else takes them
 	if err != nil {
 		return Submitted{}, err
 	}
@@ -137,9 +146,6 @@ func (d *decision) classifyBy(t *ticket.Ticket, a *Answers) {
 func (d *decision) keepForm(t ticket.Ticket, p store.Party, s Submission, uploads []store.Upload, sum string) (int64, error) {
 	var parts []store.Part
 	for i, u := range uploads {
-		if err := d.tx.TakeUpload(u.ID); err != nil {
-			return 0, err
-		}
 		parts = append(parts, store.Part{Path: fmt.Sprintf("form/%03d", i+1), Name: u.Name, ContentType: u.ContentType,
 			Length: u.Size, Size: u.Size, RawID: u.RawID})
 	}
@@ -149,14 +155,19 @@ func (d *decision) keepForm(t ticket.Ticket, p store.Party, s Submission, upload
 	if err != nil {
 		return 0, err
 	}
+	for _, u := range uploads {
+		if ok, err := d.tx.TakeUpload(u.ID, id); err != nil || !ok {
+			return 0, cmp.Or(err, errors.New("a file of the form is gone"))
+		}
+	}
 	refused, _ := json.Marshal(s.Refused)
 	return id, d.tx.AddSubmission(store.Submission{MessageID: id, TicketID: t.ID, Party: p.Ordinal, Form: s.Answers.Form,
 		Sum: sum, Answers: s.Answers.json(), Refused: string(refused)})
 }
 
-// uploads are the files of a form that the party has sent, in their order.
-func (d *decision) uploads(p store.Party, tokens []string) ([]store.Upload, error) {
-	all, err := d.tx.Uploads(p.ID)
+// uploads are the files of a form that a party has sent, in their order.
+func (d *decision) uploads(party int64, tokens []string) ([]store.Upload, error) {
+	all, err := d.tx.Uploads(party)
 	return slices.DeleteFunc(all, func(u store.Upload) bool { return !slices.Contains(tokens, u.Token) }), err
 }
 
@@ -198,4 +209,19 @@ func (d *decision) addCustomer(t ticket.Ticket, p store.Party, a *Answers, since
 // IsOurs says that an address is a desk's or an agent's.
 func (s *Settings) IsOurs(address string) bool {
 	return s.Route(address).Desk != nil || s.Agent(address) != nil
+}
+
+// keepUploads is how long files wait for a form that was refused.
+const keepUploads = 24 * time.Hour
+
+// sweepUploads forgets files whose form was never sent right.
+func (f *Flow) sweepUploads(ctx context.Context) {
+	for more := true; more; {
+		done := f.update(ctx, "sweep uploads", func(tx *store.Tx) error {
+			n, err := tx.DropOldUploads(tx.Now().Add(-keepUploads), sweepBatch)
+			more = n == sweepBatch
+			return err
+		})
+		more = more && done
+	}
 }

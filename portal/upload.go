@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"guichet/mailflow"
@@ -161,11 +162,13 @@ func (p *Portal) takeFile(ctx context.Context, part *multipart.Part, field strin
 		_, err := io.Copy(io.Discard, part)
 		return causeOf(err)
 	}
-	u := store.Upload{PartyID: v.party.ID, Name: safeName(params["filename"]), ContentType: typeOf(part), Token: newToken()}
+	// Browsers write a quotation mark so (HTML, multipart/form-data encoding).
+	name := safeName(strings.ReplaceAll(params["filename"], "%22", `"`))
+	u := store.Upload{PartyID: v.party.ID, Name: name, ContentType: typeOf(part), Token: newToken()}
 	raw := p.DB.NewRaw(ctx)
 	defer raw.Abort()
 	limit, reason := v.asked.MaxFile(), mailflow.FileTooLarge
-	if len(g.files)+len(v.uploads) >= maxFiles {
+	if len(g.files)+v.waiting() >= maxFiles {
 		limit, reason = 0, mailflow.FileTooMany
 	} else if left := maxKept - v.kept(g); left < limit {
 		limit, reason = left, mailflow.FileTooMany
@@ -219,10 +222,22 @@ func (s *sides) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// waiting counts the files that wait for the party's form.
+func (v *view) waiting() (n int) {
+	for _, u := range v.uploads {
+		if u.MessageID == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // kept is how many bytes wait for the party's form.
 func (v *view) kept(g *received) (n int64) {
 	for _, u := range v.uploads {
-		n += u.Size
+		if u.MessageID == 0 {
+			n += u.Size
+		}
 	}
 	for _, f := range g.files {
 		n += f.Size

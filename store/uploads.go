@@ -14,13 +14,14 @@ type Upload struct {
 	Size        int64  // bytes
 	Sum         string // SHA-256, hexadecimal
 	Created     time.Time
+	MessageID   int64 // that has taken it; 0 while it waits
 }
 
-const uploadColumns = `id, party_id, token, raw_id, name, content_type, size, sum, created`
+const uploadColumns = `id, party_id, token, raw_id, name, content_type, size, sum, created, coalesce(message_id, 0)`
 
 func scanUpload(s scanner) (u Upload, err error) {
 	var at micros
-	err = s.Scan(&u.ID, &u.PartyID, &u.Token, &u.RawID, &u.Name, &u.ContentType, &u.Size, &u.Sum, &at)
+	err = s.Scan(&u.ID, &u.PartyID, &u.Token, &u.RawID, &u.Name, &u.ContentType, &u.Size, &u.Sum, &at, &u.MessageID)
 	u.Created = at.Time()
 	return u, err
 }
@@ -38,8 +39,8 @@ func (tx *Tx) KeepUpload(u Upload, w *RawWriter) (Upload, error) {
 	return u, err
 }
 
-// Uploads lists the files of a party that wait for their form, the oldest
-// first.
+// Uploads lists the files that came with a party's forms, the oldest first:
+// those that wait, and those that a message has taken not long ago.
 func (tx *Tx) Uploads(partyID int64) ([]Upload, error) {
 	rows, err := tx.query(`SELECT `+uploadColumns+` FROM upload WHERE party_id = ? ORDER BY id`, partyID)
 	if err != nil {
@@ -48,19 +49,21 @@ func (tx *Tx) Uploads(partyID int64) ([]Upload, error) {
 	return collect(rows, scanUpload)
 }
 
-// TakeUpload ends the waiting of a file that has become a part of a message.
-func (tx *Tx) TakeUpload(id int64) error {
-	_, err := tx.exec(`DELETE FROM upload WHERE id = ?`, id)
-	return err
+// TakeUpload makes a file a part of a message; false if it is gone. Its row
+// stays for a while: the same form may come again.
+func (tx *Tx) TakeUpload(id, message int64) (bool, error) {
+	n, err := tx.exec(`UPDATE upload SET message_id = coalesce(message_id, ?) WHERE id = ?`, message, id)
+	return n == 1, err
 }
 
-// DropUpload forgets a file. Its bytes count as incomplete from now on, so
-// that [DB.SweepRaw] removes them piece by piece.
+// DropUpload forgets a file, unless a message has it. Its bytes count as
+// incomplete from now on, so that [DB.SweepRaw] removes them piece by piece.
 func (tx *Tx) DropUpload(u Upload) error {
-	if err := tx.TakeUpload(u.ID); err != nil {
+	n, err := tx.exec(`DELETE FROM upload WHERE id = ? AND message_id IS NULL`, u.ID)
+	if err != nil || n == 0 {
 		return err
 	}
-	_, err := tx.exec(`UPDATE raw SET complete = 0, created = ? WHERE id = ?`, tx.now, u.RawID)
+	_, err = tx.exec(`UPDATE raw SET complete = 0, created = ? WHERE id = ?`, tx.now, u.RawID)
 	return err
 }
 
@@ -75,6 +78,9 @@ func (tx *Tx) DropOldUploads(before time.Time, n int) (int, error) {
 	for _, u := range old {
 		if err == nil {
 			err = tx.DropUpload(u)
+		}
+		if err == nil {
+			_, err = tx.exec(`DELETE FROM upload WHERE id = ?`, u.ID)
 		}
 	}
 	return len(old), err
@@ -115,4 +121,10 @@ func (tx *Tx) LastSubmission(ticketID int64, party int) (Submission, error) {
 func (tx *Tx) SameSubmission(ticketID int64, party int, sum string) (Submission, error) {
 	return scanSubmission(tx.row(`SELECT `+submissionColumns+` FROM submission WHERE ticket_id = ? AND party = ? AND sum = ?
 		ORDER BY message_id DESC LIMIT 1`, ticketID, party, sum))
+}
+
+// CountRaw counts the mails and files that are stored whole, and the others.
+func (tx *Tx) CountRaw() (complete, incomplete int, err error) {
+	err = tx.row(`SELECT coalesce(sum(complete), 0), coalesce(sum(1 - complete), 0) FROM raw`).Scan(&complete, &incomplete)
+	return complete, incomplete, err
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -44,6 +45,10 @@ type reply struct {
 // there is no chromium: .ci/servers installs it.
 func Start(t testing.TB) *Browser {
 	t.Helper()
+	dir, err := os.MkdirTemp("", "chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
 	theirs, to, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +60,8 @@ func Start(t testing.TB) *Browser {
 	b := &Browser{t: t, to: to, answers: map[int]chan reply{}, loaded: make(chan struct{}, 16)}
 	b.cmd = exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
 		"--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update", "--lang=en",
-		"--user-data-dir="+t.TempDir(), "--remote-debugging-pipe", "about:blank")
+		"--user-data-dir="+dir, "--remote-debugging-pipe", "about:blank")
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	b.cmd.ExtraFiles = []*os.File{theirs, back}
 	if err := b.cmd.Start(); err != nil {
 		t.Fatalf("start chromium: %v; .ci/servers installs it", err)
@@ -65,11 +71,14 @@ func Start(t testing.TB) *Browser {
 	ended := make(chan struct{})
 	go func() { b.listen(from); close(ended) }()
 	t.Cleanup(func() {
-		to.Close()
-		b.cmd.Process.Kill()
+		to.Close() // a browser without a pipe ends
+		stop := time.AfterFunc(5*time.Second, func() { b.cmd.Process.Kill() })
 		b.cmd.Wait()
-		<-ended
+		stop.Stop()
+		syscall.Kill(-b.cmd.Process.Pid, syscall.SIGKILL) // what it left behind
 		from.Close()
+		<-ended
+		os.RemoveAll(dir)
 	})
 	b.attach()
 	return b

@@ -11,7 +11,8 @@ CREATE TABLE upload (
     content_type TEXT NOT NULL,
     size         BIGINT NOT NULL,
     sum          TEXT NOT NULL,                -- SHA-256, hexadecimal
-    created      BIGINT NOT NULL
+    created      BIGINT NOT NULL,
+    message_id   BIGINT                         -- that has taken it
 );
 CREATE INDEX upload_party ON upload (party_id, id);
 CREATE INDEX upload_created ON upload (created);

@@ -11,7 +11,8 @@ CREATE TABLE upload (
     content_type TEXT NOT NULL,
     size         INTEGER NOT NULL,
     sum          TEXT NOT NULL,                -- SHA-256, hexadecimal
-    created      INTEGER NOT NULL
+    created      INTEGER NOT NULL,
+    message_id   INTEGER                         -- that has taken it
 );
 CREATE INDEX upload_party ON upload (party_id, id);
 CREATE INDEX upload_created ON upload (created);
