@@ -17,6 +17,8 @@ const (
 	// given exactly, words in its place.
 	ZoneSuffix  = "-zone"
 	WordsSuffix = "-words"
+	// moreField is for words in a form that has no place for them.
+	moreField = "more-words"
 	// noService is an integrator's answer that none of the services is meant.
 	noService = "-"
 )
@@ -71,6 +73,10 @@ func Ask(tx *store.Tx, s *Settings, desk *Desk, p store.Party) (*Asked, error) {
 			continue
 		}
 		a.Fields = append(a.Fields, f)
+	}
+	if !slices.ContainsFunc(a.Fields, func(f Field) bool { return f.Type == TextareaField }) {
+		a.Fields = append(a.Fields, Field{Name: moreField, Type: TextareaField,
+			Label: Texts{"fr": "Autre chose à savoir", "en": "Anything else that we should know"}})
 	}
 	return a, nil
 }

@@ -38,6 +38,7 @@ var pointScenarios = map[string]string{
 	"hold":                 "three times",
 	"hold mail":            "held mail",
 	"import organisations": "import",
+	"keep upload":          "form",
 	"keys":                 "start",
 	"lease outbox":         "mails",
 	"outbox by hand":       "held mail by hand",
@@ -48,7 +49,9 @@ var pointScenarios = map[string]string{
 	"retry alone":          "in hand",
 	"set numbers aside":    "numbers",
 	"settle":               "mails",
+	"submit form":          "form",
 	"sweep budgets":        "start",
+	"sweep uploads":        "start",
 	"take over":            "start",
 	"tell of waiting":      "start",
 	// store.Point
