@@ -95,7 +95,15 @@ func (d *decision) carryOut(p *plan) (ticket.Ticket, int64, error) {
 	if err != nil {
 		return now, message, err
 	}
-	return now, message, d.tellChanges(now, p)
+	if err := d.tellChanges(now, p); err != nil {
+		return now, message, err
+	}
+	for _, tell := range p.after {
+		if err := tell(now); err != nil {
+			return now, message, err
+		}
+	}
+	return now, message, nil
 }
 
 // waitingMail names a mail that waited, for a receipt.
@@ -181,11 +189,12 @@ func (d *decision) secondAddress(t ticket.Ticket, m store.Message, party store.P
 // splitOff makes a ticket of its own of a waiting mail.
 func (d *decision) splitOff(from ticket.Ticket, m store.Message) error {
 	desk := d.s.Desk(from.Desk)
-	w := writer{address: m.Address, name: m.Name}
+	w := writer{address: m.Address, name: m.Name, role: ticket.Customer, level: Level(m.Proof)}
 	answerable := m.Proof != string(Forged) && m.Address != ""
+	var spared []string
 	if answerable {
 		var err error
-		if answerable, _, err = d.firstAnswer(w, nil); err != nil {
+		if answerable, spared, err = d.firstAnswer(w, nil); err != nil {
 			return err
 		}
 	}
@@ -204,6 +213,9 @@ func (d *decision) splitOff(from ticket.Ticket, m store.Message) error {
 	if err != nil {
 		return err
 	}
+	if err := d.addIntegrators(t.ID, 0, w); err != nil {
+		return err
+	}
 	if err := d.tx.MoveMessage(m.ID, from.ID, t.ID); err != nil {
 		return err
 	}
@@ -213,7 +225,7 @@ func (d *decision) splitOff(from ticket.Ticket, m store.Message) error {
 	if err := d.tx.LinkTickets(from.ID, t.ID, "split"); err != nil {
 		return err
 	}
-	return d.record(ticket.None, t, e, notice{message: m.ID, event: "new-ticket", other: from.Number, stranger: true}, effects)
+	return d.record(ticket.None, t, e, notice{message: m.ID, event: "new-ticket", other: from.Number, stranger: true, spared: spared}, effects)
 }
 
 // sendBack returns a mail of which something cannot be done: nothing was.

@@ -26,11 +26,13 @@ func (d *decision) take(t ticket.Ticket, p *plan, s step, n notice, message int6
 	case ticket.Split:
 		return t, d.splitOff(t, s.waiting)
 	case ticket.Assign:
-		return t, d.tellAssigned(t, e)
+		if p.desk == p.t.Desk { // else he is told that it came
+			p.after = append(p.after, func(now ticket.Ticket) error { return d.tellAssigned(now, e) })
+		}
 	case ticket.Link:
 		return t, d.tx.LinkTickets(t.ID, s.other.ID, "by an agent")
 	case ticket.Move:
-		return t, d.tellMoved(was, t, e)
+		p.after = append(p.after, func(now ticket.Ticket) error { return d.tellMoved(was, now, e) })
 	case ticket.MergedAway:
 		return t, d.joined(was, s.other, p, message)
 	}
@@ -117,8 +119,9 @@ func (d *decision) tellMoved(was, t ticket.Ticket, e ticket.Event) error {
 		if err != nil {
 			return err
 		}
-		err = d.toOneAgent(t, d.s.Agent(a.Address), args{Message: last, Event: "moved", From: was.State,
-			Reason: "from " + d.agentName(e.Actor)})
+		to := d.s.Agent(a.Address)
+		err = d.toOneAgent(t, to, args{Message: last, Event: "moved", From: was.State,
+			Reason: "from " + d.s.Desk(was.Desk).Name(cmp.Or(to.Language, d.s.Desk(t.Desk).Language))})
 	}
 	return err
 }

@@ -29,6 +29,7 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		Times:    a.Times,
 		Items:    dr.items,
 		Asked:    dr.askedName(),
+		Other:    a.Other,
 		Changes:  f.changes(dr),
 	}
 	if after := dr.desk.Policy.Timers.AutoCloseAfter; dr.row.Kind == ticket.AutoCloseWarning && after != ticket.Off {

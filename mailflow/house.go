@@ -1,6 +1,8 @@
 package mailflow
 
 import (
+	"database/sql"
+	"slices"
 	"strings"
 
 	"guichet/mailflow/rfc822"
@@ -53,4 +55,36 @@ func (d *decision) managerFor(desk string, w writer, customer *rfc822.Address) (
 		parties = append(parties, store.Party{Role: ticket.Customer, Address: strings.ToLower(customer.Address)})
 	}
 	return d.managerOf(desk, parties)
+}
+
+// integratorsOf are those whom the organisation of a customer has by address:
+// they are told what he is told, and nobody adds them by hand.
+func (d *decision) integratorsOf(w writer) ([]store.Contact, error) {
+	if w.role != ticket.Customer || w.level == Forged {
+		return nil, nil
+	}
+	o, err := d.tx.OrganisationOf(w.address)
+	if err != nil || o == nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(o.IntegratorAddresses(), func(c store.Contact) bool {
+		return c.Address == w.address || d.s.Route(c.Address).Desk != nil || d.s.Agent(c.Address) != nil
+	}), nil
+}
+
+// addIntegrators makes parties of them, who see what is written from a message
+// on. Whom somebody has taken off stays off.
+func (d *decision) addIntegrators(ticketID, since int64, w writer) error {
+	all, err := d.integratorsOf(w)
+	for _, c := range all {
+		if err != nil {
+			return err
+		}
+		if _, err = d.tx.PartyOf(ticketID, c.Address); err != sql.ErrNoRows {
+			continue
+		}
+		_, err = d.tx.AddParty(store.Party{TicketID: ticketID, Role: ticket.Integrator, Address: c.Address, Name: c.Name, Since: since,
+			Proven: w.level == Proven})
+	}
+	return err
 }

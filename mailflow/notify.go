@@ -36,7 +36,7 @@ type notice struct {
 	quiet     bool     // agents know already
 	unproven  bool     // the actor has not proven more than a token: no words come back
 	silent    bool     // the actor is not answered at all
-	spared    string   // an address that gets no mail of this event
+	spared    []string // addresses that get no mail of this event
 	actor     string   // for the history, where another than the event's wrote
 	mailID    string   // likewise
 	step      string   // for the history: what the clock did
@@ -230,7 +230,7 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		}
 	}
 	for _, p := range to {
-		if p.Address == n.spared {
+		if slices.Contains(n.spared, p.Address) {
 			continue
 		}
 		own := a

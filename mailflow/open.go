@@ -77,14 +77,11 @@ func (d *decision) followUp(t thread, w writer, message int64) error {
 func (d *decision) create(w writer, customer *rfc822.Address, e ticket.Event, n notice) (int64, error) {
 	e.Answerable = d.mayAnswer(w)
 	if e.Answerable && w.level == Unproven {
-		first, named, err := d.firstAnswer(w, customer)
+		first, spared, err := d.firstAnswer(w, customer)
 		if err != nil {
 			return 0, err
 		}
-		e.Answerable, n.first = first, true
-		if !named {
-			n.spared = strings.ToLower(customer.Address)
-		}
+		e.Answerable, n.first, n.spared = first, true, spared
 	}
 	desk := d.s.Desk(d.d.Desk)
 	t := ticket.Ticket{Desk: desk.Key, Subject: subjectFor(d.in.mail)}
@@ -132,6 +129,9 @@ func (d *decision) people(ticketID int64, w writer, customer *rfc822.Address) (i
 			Address: strings.ToLower(customer.Address), AddedBy: w.address}); err != nil {
 			return 0, err
 		}
+	}
+	if err := d.addIntegrators(ticketID, 0, w); err != nil {
+		return 0, err
 	}
 	message := d.moved
 	if message == 0 {
@@ -223,33 +223,41 @@ func core(subject string) string {
 	return strings.TrimSpace(digits.ReplaceAllString(topic(subject), ""))
 }
 
-// firstAnswer says whether a stranger, and whether the customer whom he names,
-// may get an answer now: one in 24 hours
-// for each address and desk. Later mails of that time become tickets all the
-// same; one mail tells of them together when the time is over.
+// firstAnswer says whether a stranger may get an answer now, and who of those
+// told along with him may not: one in 24 hours for each address and desk.
+// Later mails of that time become tickets all the same; one mail tells of them
+// together when the time is over.
 //
-// The customer that an integrator names counts likewise: else a forger could
-// have us write to him as often as he invents integrators.
-func (d *decision) firstAnswer(w writer, customer *rfc822.Address) (first, named bool, err error) {
+// The customer that an integrator names, and a customer's integrators, count
+// likewise: else a forger could have us write to them as often as he invents
+// writers.
+func (d *decision) firstAnswer(w writer, customer *rfc822.Address) (first bool, spared []string, err error) {
 	count, began, _, err := d.tx.Spend(firstAnswerBudget(d.d.Desk, w.address), firstAnswerPeriod, d.d.ID)
 	if err != nil {
-		return false, false, err
+		return false, nil, err
 	}
-	named = true
+	others, err := d.integratorsOf(w)
+	if err != nil {
+		return false, nil, err
+	}
 	if customer != nil {
-		n, _, _, err := d.tx.Spend(firstAnswerBudget(d.d.Desk, strings.ToLower(customer.Address)), firstAnswerPeriod, d.d.ID)
+		others = append(others, store.Contact{Address: strings.ToLower(customer.Address)})
+	}
+	for _, other := range others {
+		n, _, _, err := d.tx.Spend(firstAnswerBudget(d.d.Desk, other.Address), firstAnswerPeriod, d.d.ID)
 		if err != nil {
-			return false, false, err
+			return false, nil, err
 		}
-		if named = n == 1; !named {
-			d.because("no answer to %s: this address had one within 24 hours", customer.Address)
+		if n > 1 {
+			spared = append(spared, other.Address)
+			d.because("no answer to %s: this address had one within 24 hours", other.Address)
 		}
 	}
 	if count == 1 {
-		return true, named, nil
+		return true, spared, nil
 	}
 	d.because("no answer: this address had one within 24 hours")
-	return false, named, d.alsoReceived(w, began.Add(firstAnswerPeriod))
+	return false, spared, d.alsoReceived(w, began.Add(firstAnswerPeriod))
 }
 
 func firstAnswerBudget(desk, address string) string { return "first answer " + desk + " " + address }

@@ -24,8 +24,9 @@ type plan struct {
 	steps  []step
 	note   bool
 	help   bool
-	told   bool // the agent must be told what was done, receipts wished or not
-	said   bool // there is something to post: words, or a file that is no picture of a signature
+	after  []func(ticket.Ticket) error // what agents are told once all is done
+	told   bool                        // the agent must be told what was done, receipts wished or not
+	said   bool                        // there is something to post: words, or a file that is no picture of a signature
 	failed bool
 	reason string // why it failed, where no line is to blame
 }
@@ -209,8 +210,8 @@ func (d *decision) checkOne(p *plan, c command) (string, error) {
 // must be said.
 func (d *decision) checkAsk(p *plan, c command) (string, error) {
 	who, words := c.asked()
-	if first, more, _ := strings.Cut(words, " "); who == "" && more != "" && askedRoles[strings.ToLower(first)] != "" {
-		return fmt.Sprintf("is %s asked, or is it your first word? Write %s below the commands", first, words), nil
+	if first, more, _ := strings.Cut(words, " "); who == "" && more != "" && askedRoles[strings.ToLower(strings.Trim(first, ",;.!?"))] != "" {
+		return fmt.Sprintf("whom do you ask? Write #%s %s: and your words, or your words below the commands", c.name, strings.Trim(first, ",;.!?")), nil
 	}
 	if p.words == "" {
 		return "write below what you ask: the parties are told", nil

@@ -114,7 +114,8 @@ func (d *decision) checkRemove(p *plan, c command) (string, error) {
 }
 
 // addNamed makes a party of whom an agent has named. A ticket has one
-// customer: who was it before follows from then on.
+// customer: who was it before follows from then on. His organisation's
+// integrators come along.
 func (d *decision) addNamed(t ticket.Ticket, p store.Party, since int64) error {
 	p.TicketID, p.Since = t.ID, since
 	added, err := d.tx.AddParty(p)
@@ -127,5 +128,8 @@ func (d *decision) addNamed(t ticket.Ticket, p store.Party, since int64) error {
 			err = d.tx.SetRole(other.ID, ticket.Follower)
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.addIntegrators(t.ID, since, writer{address: p.Address, role: ticket.Customer, level: Proven})
 }

@@ -107,7 +107,7 @@ func (d *decision) tellCrossed(t ticket.Ticket, p *plan, message int64, crossed 
 // the words that stood last.
 func (d *decision) tellAssigned(t ticket.Ticket, e ticket.Event) error {
 	to := d.s.Agent(e.Assignee)
-	if to == nil || to.Address == e.Actor {
+	if to == nil || to.Address == e.Actor || t.Assignee != to.Address {
 		return nil
 	}
 	last, err := d.tx.LastPublic(t.ID)

@@ -138,7 +138,7 @@ var reasonsFrench = compileReasons([][2]string{
 	{"Nobody is on this ticket who could be told; name somebody first: %s", "Personne sur ce ticket ne peut l’entendre ; nommez d’abord quelqu’un : %s"},
 	{"Nothing new stands above the line: write your answer there, not below or between what is quoted.", "Rien de nouveau au-dessus de la ligne : écrivez votre réponse là, ni au-dessous ni entre les citations."},
 	{"%s is too long for an address", "%s est trop long pour une adresse"},
-	{"is %s asked, or is it your first word? Write %s below the commands", "est-ce %s que vous interrogez, ou votre premier mot ? Écrivez %s au-dessous des commandes"},
+	{"whom do you ask? Write %s: and your words, or your words below the commands", "à qui le demandez-vous ? Écrivez %s : puis votre texte, ou votre texte au-dessous des commandes"},
 	{"write below what you ask: the parties are told", "écrivez au-dessous ce que vous demandez : les parties le liront"},
 	{"one request a mail: who reads two does not know which to answer", "une demande par message : qui en lit deux ne sait à laquelle répondre"},
 	{"%s is not on this ticket; #cc adds somebody", "%s n’est pas sur ce ticket ; #copie ajoute quelqu’un"},
