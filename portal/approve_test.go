@@ -20,10 +20,15 @@ func resolved(t *ticket.Ticket) {
 // postFrom sends a form as a browser does that says where the form came from.
 func (s *site) postFrom(path, from string, form url.Values) answer {
 	s.Helper()
+	header := []string{"Sec-Fetch-Site", from}
 	if from == "" {
-		return s.post(path, form)
+		header = nil
 	}
-	return s.post(path, form, "Sec-Fetch-Site", from)
+	a := s.post(path, form, header...)
+	if a.StatusCode == http.StatusSeeOther {
+		return s.do(http.MethodGet, a.Header.Get("Location"))
+	}
+	return a
 }
 
 func word(w string, more ...string) url.Values {
