@@ -3,6 +3,8 @@ package mailflow
 import (
 	"cmp"
 	"fmt"
+	"slices"
+	"time"
 
 	"guichet/mailflow/ticket"
 	"guichet/store"
@@ -31,6 +33,10 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		Asked:    dr.askedName(),
 		Other:    a.Other,
 		Changes:  f.changes(dr),
+
+		Validation: dr.desk.Policy.Validation,
+		Ours:       dr.opener == ticket.Agent,
+		Theirs:     dr.opener != "" && dr.opener != ticket.Agent && dr.opener != dr.party.Role,
 	}
 	if after := dr.desk.Policy.Timers.AutoCloseAfter; dr.row.Kind == ticket.AutoCloseWarning && after != ticket.Off {
 		at := f.Now().Add(after) // it counts from its delivery, which is now
@@ -56,10 +62,17 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 	}
 	m.Role = dr.party.Role
 	f.ask(dr, m)
-	if m.Received.IsZero() {
+	switch {
+	case dr.row.Kind == ticket.FormLink && m.Ours:
+		m.Received = time.Time{} // an agent asks for the form: no mail is answered
+	case m.Received.IsZero():
 		m.Received = dr.ticket.Created
 	}
-	if m.Stranger || dr.row.Kind == ticket.AlsoReceived {
+	if dr.row.Kind == ticket.AlsoReceived {
+		return m
+	}
+	if m.Stranger {
+		f.remember(dr, m)
 		return m
 	}
 	m.Name = dr.party.Name
@@ -71,10 +84,9 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 }
 
 // ask gives a mail that asks whether the problem is solved the ways to say so.
-// A follower has no say.
+// A follower has no say, nor has an integrator where only the customer has.
 func (f *Flow) ask(dr *draft, m *templates.Mail) {
-	if !asks(dr.row.Kind) || m.State != ticket.Resolved || dr.party.Link == "" ||
-		m.Role != ticket.Customer && m.Role != ticket.Integrator {
+	if !asks(dr.row.Kind) || m.State != ticket.Resolved || dr.party.Link == "" || !dr.mayConfirm() {
 		return
 	}
 	m.ApproveURL = m.URL + "/approve"
@@ -90,9 +102,35 @@ func (f *Flow) ask(dr *draft, m *templates.Mail) {
 	m.RefuseMail = templates.Mailto(address(ticket.ForRefuse), templates.Subject(dr.lang, subject, m.Number), templates.Phrase(dr.lang, ticket.Refuse))
 }
 
+// mayConfirm says that the reader's word on the solution can count.
+func (dr *draft) mayConfirm() bool {
+	switch dr.party.Role {
+	case ticket.Customer:
+		return true
+	case ticket.Integrator:
+		return dr.desk.Policy.Approval != ticket.Required ||
+			!slices.ContainsFunc(dr.parties, func(p store.Party) bool { return p.Role == ticket.Customer })
+	}
+	return false
+}
+
+// remember repeats an agent's words in a mail of the clock: the question that
+// has no answer, the solution that nobody has confirmed.
+func (f *Flow) remember(dr *draft, m *templates.Mail) bool {
+	if !chases(dr.row.Kind) || dr.message.Role != ticket.Agent || dr.message.Visibility != store.Public || dr.message.ID < dr.party.Since {
+		return false
+	}
+	m.Words, m.Author, m.AuthorRole = dr.message.Words, dr.desk.Name(dr.lang), ticket.Agent
+	return true
+}
+
 // quote adds the words that the mail carries, and those before.
 func (f *Flow) quote(dr *draft, m *templates.Mail) {
-	if dr.row.Kind != ticket.Acknowledgment && dr.message.Words != "" && !dr.args.Mute && (dr.args.Words || dr.message.Role != ticket.Agent || dr.party.Role == ticket.Agent) {
+	switch {
+	case dr.row.Kind == ticket.Acknowledgment:
+		m.Author = f.author(dr, dr.message)
+	case f.remember(dr, m):
+	case dr.message.Words != "" && !dr.args.Mute && (dr.args.Words || dr.message.Role != ticket.Agent || dr.party.Role == ticket.Agent):
 		m.Words = dr.message.Words
 		m.Author, m.AuthorRole = f.author(dr, dr.message), dr.message.Role
 	}

@@ -124,7 +124,7 @@ func (dr *draft) known() string {
 	if dr.opener != ticket.Agent {
 		known = dr.ticket.Subject
 	}
-	if dr.message.Role != ticket.Agent {
+	if dr.message.Role != ticket.Agent || chases(dr.row.Kind) { // it has been sent before
 		known += "\n" + dr.message.Words
 	}
 	for _, words := range dr.public {

@@ -207,6 +207,11 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 	if effect.To != ticket.Agents && tellsChanges(effect.Mail) {
 		a.Changes, d.changes = d.changes, nil
 	}
+	if chases(effect.Mail) && a.Message == 0 {
+		if err := d.recall(t.ID, &a); err != nil {
+			return err
+		}
+	}
 	a.Stranger = n.stranger && isFirstAnswer(effect.Mail)
 	to, err := d.audience(t, effect, e, n)
 	if err != nil {

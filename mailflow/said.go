@@ -15,6 +15,28 @@ func asks(kind ticket.Kind) bool {
 	return kind == ticket.ClosureRequest || kind == ticket.ClosureReminder || kind == ticket.AutoCloseWarning
 }
 
+// chases says that a mail of that kind only asks again for what an earlier one
+// has asked.
+func chases(kind ticket.Kind) bool {
+	return kind == ticket.Reminder || kind == ticket.AutoCloseWarning || kind == ticket.ClosureReminder
+}
+
+// recall takes what the last mail has asked, and of whom, into one that asks
+// again.
+func (d *decision) recall(ticketID int64, a *args) error {
+	_, copies, err := d.tx.LastAsked(ticketID)
+	for id := range copies {
+		o, err := d.tx.OutboxByID(id)
+		if err != nil {
+			return err
+		}
+		asked := argsOf(o)
+		a.Message, a.Asked = asked.Message, asked.Asked
+		break
+	}
+	return err
+}
+
 // threadByAct finds the ticket of an approve or refuse address. It acts only
 // on the resolution that its mail asked about; a ticket that was merged since
 // never asked.

@@ -21,8 +21,14 @@ type Mail struct {
 	// nothing of the sender's own may stand in it, neither subject nor text,
 	// name or file name, or the gateway mails anybody's words to anybody.
 	Stranger bool
-	Received time.Time // of the mail that is answered
-	Zone     *time.Location
+	Received time.Time // of the mail that is answered; zero: an agent began
+	// Theirs: somebody else than the reader began the ticket, no agent.
+	Theirs bool
+	// Ours: an agent opened the ticket.
+	Ours bool
+	// Validation: an agent confirms a new ticket before it is open.
+	Validation bool
+	Zone       *time.Location
 
 	Words      string // human words that this mail carries: an answer, a question, a reason
 	Author     string // whose words, as the reader may see it: parties see an agent only as the desk

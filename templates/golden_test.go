@@ -121,6 +121,15 @@ func golden(zone *time.Location) []variant {
 	}
 	return []variant{
 		{ticket.Acknowledgment, "", func(m *Mail, fr bool) { m.Name = "Jeanne Martin" }},
+		{ticket.Acknowledgment, "validation", func(m *Mail, fr bool) { m.Name, m.Validation = "Jeanne Martin", true }},
+		{ticket.Acknowledgment, "copied", func(m *Mail, fr bool) {
+			m.Role, m.Theirs, m.Author = ticket.Follower, true, "Jeanne Martin"
+		}},
+		{ticket.Acknowledgment, "theirs", func(m *Mail, fr bool) {
+			m.Role, m.Theirs, m.Author, m.Name, m.Validation = ticket.Customer, true, "contact@integrator.example", "Jeanne Martin", true
+		}},
+		{ticket.Acknowledgment, "stranger-copied", func(m *Mail, fr bool) { m.Stranger, m.Role, m.Theirs = true, ticket.Follower, true }},
+		{ticket.Acknowledgment, "stranger-theirs", func(m *Mail, fr bool) { m.Stranger, m.Role, m.Theirs = true, ticket.Customer, true }},
 		{ticket.Acknowledgment, "stranger", func(m *Mail, fr bool) { m.Stranger, m.Name, m.Words = true, "EVIL", "EVIL"; m.Subject = "EVIL" }},
 		{ticket.Acknowledgment, "stranger-no-number", func(m *Mail, fr bool) { m.Stranger, m.Number = true, "" }},
 		{ticket.Opened, "", func(m *Mail, fr bool) {
@@ -128,6 +137,10 @@ func golden(zone *time.Location) []variant {
 			m.Words = either(fr, "Le défaut est confirmé : nous intervenons aujourd’hui.", "The fault is confirmed: we are on it today.")
 		}},
 		{ticket.Opened, "pending", question},
+		{ticket.Opened, "for-somebody", func(m *Mail, fr bool) {
+			m.State, m.Ours, m.AuthorRole, m.Author = ticket.Open, true, ticket.Agent, m.Desk.Name
+			m.Words = either(fr, "Comme convenu au téléphone : le routeur sera remplacé demain.", "As agreed on the phone: the router is replaced tomorrow.")
+		}},
 		{ticket.RejectedMail, "", func(m *Mail, fr bool) {
 			closed(ticket.Rejected)(m, fr)
 			m.Words = either(fr, "Ce service est géré par votre opérateur.", "This service is run by your carrier.")
@@ -143,8 +156,10 @@ func golden(zone *time.Location) []variant {
 		})},
 		{ticket.Update, "change", func(m *Mail, fr bool) {
 			m.State, m.AuthorRole = ticket.Open, ticket.System
-			m.Lines = []Line{{Text: either(fr, "Urgence", "Urgency"), Reason: either(fr, "haute", "high"), OK: true}}
+			m.Changes = []Change{{What: "urgency-set", Value: either(fr, "haute", "high"), Was: either(fr, "moyenne", "medium")},
+				{What: "categorised", Value: either(fr, "lenteur", "slowness")}, {What: "escalated"}}
 		}},
+		{ticket.Update, "copied", and(question, noNext, func(m *Mail, fr bool) { m.State, m.Role = ticket.Open, ticket.Follower })},
 		{ticket.Update, "hostile", hostile},
 		{ticket.Update, "rtl", rtl},
 		{ticket.InformationRequest, "", and(question, history)},
@@ -155,6 +170,15 @@ func golden(zone *time.Location) []variant {
 		{ticket.ActionRequest, "", and(question, func(m *Mail, fr bool) {
 			m.Words = either(fr, "Merci d’éteindre le routeur, d’attendre dix secondes et de le rallumer.", "Please switch the router off, wait for ten seconds, and switch it on again.")
 		})},
+		{ticket.InformationRequest, "copied", and(question, func(m *Mail, fr bool) { m.Role = ticket.Follower })},
+		{ticket.ActionRequest, "asked", and(question, func(m *Mail, fr bool) {
+			m.Asked, m.Words = "contact@integrator.example", either(fr, "Merci de vérifier le câblage sur place.", "Please check the cabling on site.")
+		})},
+		{ticket.Reminder, "first", and(question, func(m *Mail, fr bool) { m.State, m.N, m.M = ticket.Frozen, 1, 3 })},
+		{ticket.Reminder, "asked", and(question, func(m *Mail, fr bool) {
+			m.State, m.N, m.M, m.Asked = ticket.Frozen, 1, 3, "contact@integrator.example"
+		})},
+		{ticket.Reminder, "copied", and(question, func(m *Mail, fr bool) { m.State, m.N, m.M, m.Role = ticket.Frozen, 2, 3, ticket.Follower })},
 		{ticket.Reminder, "", and(question, history, func(m *Mail, fr bool) { m.State, m.N, m.M = ticket.Frozen, 2, 3 })},
 		{ticket.Reminder, "last", and(question, func(m *Mail, fr bool) {
 			m.State, m.N, m.M = ticket.Frozen, 3, 3
@@ -186,6 +210,12 @@ func golden(zone *time.Location) []variant {
 		})},
 		{ticket.FormLink, "", func(m *Mail, fr bool) {
 			m.Number, m.State, m.Stranger = "", ticket.AwaitingForm, true
+			m.Next = Next{Kind: ticket.FormLink, At: day(28, 14)}
+		}},
+		{ticket.FormLink, "invited", func(m *Mail, fr bool) {
+			m.Number, m.State, m.Received = "", ticket.AwaitingForm, time.Time{}
+			m.AuthorRole, m.Author = ticket.Agent, m.Desk.Name
+			m.Words = either(fr, "Comme convenu au téléphone, voici le formulaire.", "As agreed on the phone, here is the form.")
 			m.Next = Next{Kind: ticket.FormLink, At: day(28, 14)}
 		}},
 		{ticket.Moved, "", func(m *Mail, fr bool) { m.State = ticket.Open }},

@@ -28,7 +28,13 @@ func samples(kind ticket.Kind) []*Mail {
 	}
 	add(func(m *Mail) { m.ApproveMail, m.RefuseMail = "", "" })
 	add(func(m *Mail) { m.ApproveURL, m.ApproveMail, m.RefuseMail = "", "", "" })
-	add(func(m *Mail) { m.Role = ticket.Follower })
+	for _, role := range []ticket.Role{ticket.Follower, ticket.Customer} {
+		add(func(m *Mail) { m.Role, m.Theirs, m.Asked = role, true, "Somebody" })
+		add(func(m *Mail) {
+			m.Role, m.Theirs, m.Stranger, m.State, m.Validation = role, true, true, ticket.New, true
+		})
+	}
+	add(func(m *Mail) { m.Ours, m.Received = true, time.Time{} })
 	return list
 }
 

@@ -71,7 +71,11 @@ func mailSubject(d *view) string {
 	case d.kind == Several:
 		return fmt.Sprintf(v.several, d.Desk.Name, d.Count)
 	case d.Stranger:
-		return tagged(fmt.Sprintf(v.stranger, d.Desk.Name, formatShort(lang, inZone(d.Received, d.Zone))), d.Number)
+		form := v.stranger
+		if d.Theirs && d.Role != "" {
+			form = v.strangerOther // it is somebody else's
+		}
+		return tagged(fmt.Sprintf(form, d.Desk.Name, formatShort(lang, inZone(d.Received, d.Zone))), d.Number)
 	}
 	return subjectOf(lang, d.Topic(), d.Number)
 }

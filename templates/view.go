@@ -27,7 +27,10 @@ func newView(kind ticket.Kind, lang string, d *Mail) *view {
 		m.Agent = &AgentView{}
 	}
 	if m.Stranger {
-		m.Subject, m.Name, m.Words, m.Author = "", "", "", ""
+		if m.AuthorRole != ticket.Agent { // what an agent has written is no word of the sender's
+			m.Words, m.Author = "", ""
+		}
+		m.Subject, m.Name, m.Asked = "", "", ""
 		m.Files, m.History, m.Lines = nil, nil, nil
 		m.Agent = &AgentView{}
 	}

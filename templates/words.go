@@ -28,9 +28,9 @@ type vocabulary struct {
 }
 
 // subjects are those that do not hold the ticket's own; %s are the desk's
-// name and, in a stranger's, the time.
+// name and, in a stranger's, the time; strangerOther is for whom it only names.
 type subjects struct {
-	stranger, alsoReceived, none, several string
+	stranger, strangerOther, alsoReceived, none, several string
 }
 
 var vocabularies = map[string]*vocabulary{"en": &english, "fr": &french}
@@ -120,9 +120,10 @@ var english = vocabulary{
 		"#uncc": "ADDRESS follows no more", "#integrator": "ADDRESS is the integrator", "#help": "all commands by mail",
 	},
 	subject: subjects{
-		stranger:     "Your request to %s of %s",
-		alsoReceived: "Your further messages to %s",
-		none:         "your request",
-		several:      "%s: %d notifications",
+		stranger:      "Your request to %s of %s",
+		strangerOther: "Request to %s of %s",
+		alsoReceived:  "Your further messages to %s",
+		none:          "your request",
+		several:       "%s: %d notifications",
 	},
 }

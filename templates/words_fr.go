@@ -63,9 +63,10 @@ var french = vocabulary{
 		"#uncc": "ADRESSE ne suit plus", "#integrator": "ADRESSE est l’intégrateur", "#help": "recevoir la liste des commandes",
 	},
 	subject: subjects{
-		stranger:     "%s\u00a0: votre demande du %s",
-		alsoReceived: "%s\u00a0: vos autres messages",
-		none:         "votre demande",
-		several:      "%s\u00a0: %d notifications",
+		stranger:      "%s\u00a0: votre demande du %s",
+		strangerOther: "%s\u00a0: demande du %s",
+		alsoReceived:  "%s\u00a0: vos autres messages",
+		none:          "votre demande",
+		several:       "%s\u00a0: %d notifications",
 	},
 }
