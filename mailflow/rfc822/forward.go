@@ -9,7 +9,7 @@ var forwardPrefixes = wordSet(`fw fwd tr wg rv i pd vb vs vl enc doorst doorstur
 // forwardSubject tells whether a subject begins as a forward's, perhaps after
 // the marks of answers: "Re: Fwd: x".
 func forwardSubject(subject string) bool {
-	s := strings.ToLower(cutText(subject, 200))
+	s := strings.ToLower(cut(subject, 200))
 	for {
 		word, rest, ok := strings.Cut(strings.ReplaceAll(s, "：", ":"), ":")
 		word = strings.Trim(word, " []()0123456789")

@@ -119,7 +119,7 @@ func (r *Report) addGroup(fields []headerField) {
 			one.Status = findStatus(f.value)
 		case "diagnostic-code":
 			if one.Diagnostic == "" {
-				one.Diagnostic = cutText(strings.TrimSpace(afterType(f.value)), maxDiagnostic)
+				one.Diagnostic = cut(strings.TrimSpace(afterType(f.value)), maxDiagnostic)
 			}
 		}
 	}
@@ -140,7 +140,7 @@ func (r *Report) addRecipient(one ReportRecipient, original string) {
 		}
 	}
 	one.Diagnostic = cleanLine(one.Diagnostic)
-	one.Action = cleanLine(cutText(one.Action, 40))
+	one.Action = cleanLine(cut(one.Action, 40))
 	if one.Status == "" {
 		one.Status = guessStatus(one.Diagnostic)
 	}
@@ -198,7 +198,7 @@ func returnedIDs(m *Mail, raw []byte, returned string, names ...string) []string
 		}
 	}
 	if len(header) == 0 && returned != "" {
-		header, _ = looseFields(cutText(returned, maxReturnedHeader))
+		header, _ = looseFields(cut(returned, maxReturnedHeader))
 	}
 	var ids []string
 	for _, name := range names {
@@ -222,12 +222,4 @@ func appendIDs(ids []string, value string) []string {
 		}
 	}
 	return append(ids, found...)
-}
-
-// cutText cuts s to at most n bytes without breaking a character.
-func cutText(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }

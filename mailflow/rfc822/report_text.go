@@ -35,19 +35,19 @@ const sesBounce = `"notificationType":"Bounce"`
 // mayBeBounce is the cheap look before looksLikeBounce: nearly all mails end
 // here, and their text is not read as a notice.
 func mayBeBounce(m *Mail) bool {
-	return m.Header.Get("X-Failed-Recipients") != "" || strings.Contains(cutText(m.Text, 4<<10), sesBounce) ||
+	return m.Header.Get("X-Failed-Recipients") != "" || strings.Contains(cut(m.Text, 4<<10), sesBounce) ||
 		m.nullPath() || m.FromMailSystem() || fromAny(m, bounceKeepers)
 }
 
 // looksLikeBounce tells whether a mail without a status part is a delivery
 // report: a machine wrote it, and it says that a mail was not delivered.
 func looksLikeBounce(m *Mail, notice string) bool {
-	if m.Header.Get("X-Failed-Recipients") != "" || strings.Contains(cutText(notice, 4<<10), sesBounce) {
+	if m.Header.Get("X-Failed-Recipients") != "" || strings.Contains(cut(notice, 4<<10), sesBounce) {
 		return true // the field is Exim's and Gmail's
 	}
 	said := m.Subject
 	if m.nullPath() || m.FromMailSystem() {
-		said += "\n" + cutText(notice, 8<<10)
+		said += "\n" + cut(notice, 8<<10)
 	} else if !fromAny(m, bounceKeepers) {
 		return false
 	}
@@ -64,7 +64,7 @@ func looksLikeBounce(m *Mail, notice string) bool {
 func (m *Mail) FromMailSystem() bool { return fromAny(m, bounceSenders) }
 
 func fromAny(m *Mail, names []string) bool {
-	from := strings.ToLower(cutText(m.Header.Get("From"), 1000))
+	from := strings.ToLower(cut(m.Header.Get("From"), 1000))
 	for _, a := range m.From {
 		from += " " + strings.ToLower(a.Name+" "+a.Address)
 	}
@@ -95,7 +95,7 @@ var returnedMarks = splitPhrases(`this is a copy of the message|a copy of the me
 // splitNotice parts a report's text in what the system says and the mail it
 // returns, from its first header line.
 func splitNotice(text string) (notice, returned string) {
-	text = cutText(text, maxReportText)
+	text = cut(text, maxReportText)
 	marked, at := false, 0
 	for rest := text; rest != ""; {
 		line, after, _ := strings.Cut(rest, "\n")
@@ -175,7 +175,7 @@ func (r *Report) readNotice(m *Mail, notice string) {
 	if len(r.Recipients) == 0 {
 		r.onlyMailbox(m, notice, action)
 	}
-	general := guessStatus(cutText(notice, 8<<10)) // once: recipients are many
+	general := guessStatus(cut(notice, 8<<10)) // once: recipients are many
 	for i := range r.Recipients {
 		if one := &r.Recipients[i]; one.Status == defaultStatus {
 			one.Status = general
@@ -275,12 +275,12 @@ func diagnosticOf(lines []string, i int, a string) string {
 			size += len(t)
 		}
 	}
-	return cutText(strings.Join(said, " "), maxDiagnostic)
+	return cut(strings.Join(said, " "), maxDiagnostic)
 }
 
 // saysDelayed tells whether the words announce a delay, not a failure.
 func saysDelayed(s string) bool {
-	s = strings.ToLower(cutText(s, 8<<10))
+	s = strings.ToLower(cut(s, 8<<10))
 	for _, p := range []string{"warning message only", "do not need to resend", "will be retried", "will keep trying", "will continue to try",
 		"delivery is delayed", "(delay)", "delivery has been delayed", "has been delayed", "still trying", "temporary problem"} {
 		if strings.Contains(s, p) {
