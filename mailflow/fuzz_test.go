@@ -109,7 +109,7 @@ func FuzzMeaning(f *testing.F) {
 			var e ticket.EventType
 			fuzztest.Cheap(t, func() { e = meaning(text, name, state, asked) })
 			switch {
-			case e != ticket.Answered && len(text) > 400:
+			case e != ticket.Answered && len(text) > maxPlain:
 				t.Errorf("a text of %d bytes is %s", len(text), e)
 			case e != ticket.Answered && strings.ContainsRune(text, '?'):
 				t.Errorf("a question is %s", e)
