@@ -207,7 +207,7 @@ func (d *decision) duplicate() (bool, error) {
 	} else if has, err := d.tx.HasCopy(d.in.copyHash, since, d.d.ID); err != nil || !has {
 		return false, err
 	}
-	first, ok, err := d.tx.SameContent(d.in.contentHash, since, d.d.ID)
+	first, ok, err := d.tx.SameContent(d.in.contentHash, d.in.copyHash, since, d.d.ID)
 	if err != nil {
 		return false, err
 	}

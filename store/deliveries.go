@@ -210,8 +210,13 @@ func (tx *Tx) DeliveriesOfTicket(ticketID int64) ([]Delivery, error) {
 // if there is none. One that came later counts if it is on a ticket: it was
 // processed first while this one was in the hands of a gateway that ended.
 // (On no ticket, it may be a copy of this very one, which was held.)
-func (tx *Tx) SameContent(hash []byte, since time.Time, of int64) (Delivery, bool, error) {
-	return tx.processed(`content_hash = ? AND received >= ? AND (id < ? OR id > ? AND ticket_id IS NOT NULL)`, hash, since, of, of)
+// copyHash is the mail's, nil if it has none.
+func (tx *Tx) SameContent(hash, copyHash []byte, since time.Time, of int64) (Delivery, bool, error) {
+	const other = ` AND received >= ? AND (id < ? OR id > ? AND ticket_id IS NOT NULL)`
+	if copyHash == nil {
+		return tx.processed(`content_hash = ? AND copy_hash IS NULL`+other, hash, since, of, of)
+	}
+	return tx.processed(`copy_hash = ? AND content_hash = ?`+other, copyHash, hash, since, of, of)
 }
 
 // SameMail finds another arrival of a copy of the mail (same desk, Message-ID,

@@ -45,7 +45,10 @@ func testEarlierArrivals(t *testing.T, c *steps, a, b *store.DB) {
 		})
 		same(t, what, got, want)
 	}
-	find = (*store.Tx).SameContent
+	sameContent := func(tx *store.Tx, hash []byte, since time.Time, of int64) (store.Delivery, bool, error) {
+		return tx.SameContent(hash, other, since, of)
+	}
+	find = sameContent
 	check("the oldest", content, 0, third, first)
 	check("the window includes its begin", content, time.Hour, third, second)
 	check("before the window", content, time.Hour+1000, third, 0)
@@ -64,8 +67,14 @@ func testEarlierArrivals(t *testing.T, c *steps, a, b *store.DB) {
 		_, err := tx.RetryDelivery(third, "r")
 		return err
 	})
-	find = (*store.Tx).SameContent
+	find = sameContent
 	check("what is not processed does not count", content, 2*time.Hour, third+1, 0)
+	bare := arrive(t, a, store.Delivery{State: store.DeliveryDone, ContentHash: content})
+	check("without a copy hash, asked with one", content, 2*time.Hour, bare+1, 0)
+	find = func(tx *store.Tx, hash []byte, since time.Time, of int64) (store.Delivery, bool, error) {
+		return tx.SameContent(hash, nil, since, of)
+	}
+	check("asked without", content, 2*time.Hour, bare+1, bare)
 }
 
 func testDeliveryLists(t *testing.T, c *steps, a, b *store.DB) {

@@ -233,7 +233,7 @@ func testForgetCopies(t *testing.T, c *steps, a, b *store.DB) {
 	known := func() (all string) {
 		for _, hash := range []string{"1", "2", "3", "4"} {
 			do(t, b, func(tx *store.Tx) error {
-				_, ok, err := tx.SameContent([]byte(hash), time.Unix(0, 0), 1<<40)
+				_, ok, err := tx.SameContent([]byte(hash), []byte(hash), time.Unix(0, 0), 1<<40)
 				if ok {
 					all += hash
 				}

@@ -105,7 +105,8 @@ func (tx *Tx) addOutbox(o Outbox, owner any, until time.Time) (int64, error) {
 
 // LaneIsFree says whether no mail of a lane waits or is being sent.
 func (tx *Tx) LaneIsFree(lane string) (free bool, err error) {
-	err = tx.row(`SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE lane = ? AND state IN ('queued', 'sending'))`, lane).Scan(&free)
+	err = tx.row(`SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE lane = ? AND state = 'queued')
+		AND NOT EXISTS (SELECT 1 FROM outbox WHERE lane = ? AND state = 'sending')`, lane, lane).Scan(&free)
 	return free, err
 }
 
@@ -134,7 +135,8 @@ func (tx *Tx) LeaseOutbox(n int, ttl time.Duration) (leased []Outbox, err error)
 func (tx *Tx) leasePriority(priority, n int, ttl time.Duration) ([]Outbox, error) {
 	// Materialized: see ClaimDeliveries.
 	rows, err := tx.query(`WITH c AS MATERIALIZED (SELECT id FROM outbox AS o WHERE state = 'queued' AND priority = ? AND due <= ?
-			AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state IN ('queued', 'sending'))
+			AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state = 'queued')
+			AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state = 'sending')
 			ORDER BY due, id LIMIT ?`+tx.skipLocked()+`)
 		UPDATE outbox SET state = 'sending', lease_owner = ?, lease_until = ?, fence = fence + 1
 		WHERE id IN (SELECT id FROM c) RETURNING `+outboxColumns,

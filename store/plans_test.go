@@ -65,7 +65,7 @@ func manyRows(t testing.TB, db *store.DB, tickets int) {
 
 // small are the indexes that may be read from end to end: they hold only what
 // somebody has yet to see to.
-var small = []string{"delivery_new", "message_waiting", "outbox_leased", "delivery_stopped", "outbox_stopped"}
+var small = []string{"delivery_new", "message_waiting", "outbox_sending", "delivery_stopped", "outbox_stopped"}
 
 // hot are the statements that run for each mail, each second or each page.
 var hot = map[string]func(*store.Tx) error{
@@ -74,7 +74,11 @@ var hot = map[string]func(*store.Tx) error{
 	"RetryAlone":      func(tx *store.Tx) error { _, err := tx.RetryAlone(5, time.Minute); return err },
 	"Unprocessed":     func(tx *store.Tx) error { _, err := tx.Unprocessed(1000); return err },
 	"SameContent": func(tx *store.Tx) error {
-		_, _, err := tx.SameContent([]byte("0000000000000005"), tx.Now(), 99)
+		_, _, err := tx.SameContent([]byte("0000000000000005"), []byte("0000000000000005"), tx.Now(), 99)
+		return err
+	},
+	"SameContentBare": func(tx *store.Tx) error {
+		_, _, err := tx.SameContent([]byte("0000000000000005"), nil, tx.Now(), 99)
 		return err
 	},
 	"SameMail": func(tx *store.Tx) error {
@@ -158,11 +162,12 @@ var hot = map[string]func(*store.Tx) error{
 // wanted are steps that a plan must have: without them it reads, with an
 // index, what is not due.
 var wanted = map[string][]string{
-	"SameContent":        {"delivery_content (content_hash=?"},
+	"SameContent":        {"delivery_copy (copy_hash=?"},
+	"SameContentBare":    {"delivery_content (content_hash=?"},
 	"HasCopy":            {"delivery_copy (copy_hash=?"},
-	"LaneIsFree":         {"outbox_lane (lane=?"},
+	"LaneIsFree":         {"outbox_lane (lane=?", "outbox_sending (lane=?"},
 	"SameMail":           {"delivery_copy (copy_hash=?"},
-	"LeaseOutbox":        {"outbox_due (priority=? AND due<?)", "outbox_lane (lane=? AND id<?)"},
+	"LeaseOutbox":        {"outbox_due (priority=? AND due<?)", "outbox_lane (lane=? AND id<?)", "outbox_sending (lane=? AND id<?)"},
 	"NextOutbox":         {"outbox_due (priority=?)"},
 	"OutboxBusy":         {"outbox_due (priority=? AND due<?)"},
 	"DueTickets":         {"ticket_due (deadline>? AND deadline<?)"},
