@@ -60,6 +60,7 @@ var domain = []struct {
 	{"OutboxRowComesBack", testOutboxRowComesBack},
 	{"LeaseOrder", testLeaseOrder},
 	{"ReturnOutbox", testReturnOutbox},
+	{"LeasedAsAdded", testLeasedAsAdded},
 	{"Lanes", testLanes},
 	{"OutboxLists", testOutboxLists},
 	{"StaleFence", testStaleFence},

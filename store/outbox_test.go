@@ -107,6 +107,43 @@ func testReturnOutbox(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "an older lease", outboxIDs(lease(t, b, 1)), "[]")
 }
 
+// A row that is leased as it is added is one that was added and leased.
+func testLeasedAsAdded(t *testing.T, c *steps, a, b *store.DB) {
+	add := func(to string) store.Outbox {
+		return in(t, a, func(tx *store.Tx) (store.Outbox, error) {
+			return tx.AddLeasedOutbox(store.Outbox{TicketID: 1, Desk: "support", Party: -1, Recipient: to, Kind: ticket.Update, Due: tx.Now()}, time.Minute)
+		})
+	}
+	free := func(lane string) bool {
+		return in(t, b, func(tx *store.Tx) (bool, error) { return tx.LaneIsFree(lane) })
+	}
+	same(t, "a lane without rows", free("1 a@x"), true)
+	o := add("a@x")
+	stored := in(t, a, func(tx *store.Tx) (store.Outbox, error) { return tx.OutboxByID(o.ID) })
+	same(t, "as stored", fmt.Sprint(o), fmt.Sprint(stored))
+	same(t, "its lane", free(o.Lane()), false)
+	next := queue(t, a, store.Outbox{TicketID: 1, Desk: "support", Recipient: "a@x", Kind: ticket.Update}, 0)
+	waits := queue(t, a, store.Outbox{TicketID: 1, Desk: "support", Recipient: "b@x", Kind: ticket.Update}, 0)
+	same(t, "a lane with a queued row", free("1 b@x"), false)
+	same(t, "nobody else has it, none goes past it", outboxIDs(lease(t, b, 9)), []int64{waits})
+	finish(t, a, o, store.Sent)
+	same(t, "the lane goes on", outboxIDs(lease(t, b, 9)), []int64{next})
+	lost := add("c@x")
+	c.add(time.Minute)
+	do(t, b, func(tx *store.Tx) error { _, err := tx.ReclaimOutbox(); return err })
+	again := lease(t, b, 9)
+	same(t, "its lease runs out", fmt.Sprint(slices.Contains(outboxRowIDs(again), lost.ID)), "true")
+	ours := in(t, a, func(tx *store.Tx) (bool, error) { lost.State = store.Sent; return tx.FinishOutbox(lost) })
+	same(t, "the old lease", ours, false)
+}
+
+func outboxRowIDs(rows []store.Outbox) (ids []int64) {
+	for _, o := range rows {
+		ids = append(ids, o.ID)
+	}
+	return ids
+}
+
 func testLanes(t *testing.T, c *steps, a, b *store.DB) {
 	add := func(ticketID int64, to string, kind ticket.Kind, priority int, due time.Duration) int64 {
 		return queue(t, a, store.Outbox{TicketID: ticketID, Desk: "support", Recipient: to, Kind: kind, Priority: priority}, due)
