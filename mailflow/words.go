@@ -67,6 +67,7 @@ type speech []string
 // of says that a text is made of allowed phrases alone, at least one of them
 // of a kind that says something: "oui, tout fonctionne, vous pouvez clôturer".
 func (s speech) of(telling, allowed sense) bool {
+	b := phraseBook()
 	reached := make([]sense, len(s)+1) // 1: so far nothing was told, 2: something was
 	reached[0] = 1
 	for i := range s {
@@ -77,10 +78,10 @@ func (s speech) of(telling, allowed sense) bool {
 			reached[i+1] |= reached[i]
 			continue
 		}
-		phrase := ""
-		for n := 0; n < longestPhrase && i+n < len(s) && s[i+n] != ""; n++ {
-			phrase = strings.TrimPrefix(phrase+" "+s[i+n], " ")
-			switch k := senses[phrase]; {
+		phrase := phraseStart
+		for n := 0; n < b.longest && i+n < len(s) && s[i+n] != ""; n++ {
+			phrase = phraseHash(phrase, s[i+n])
+			switch k := b.senses[phrase]; {
 			case k&telling&allowed != 0:
 				reached[i+n+1] |= 2
 			case k&allowed != 0:
@@ -120,9 +121,11 @@ func trimName(said speech, name string) speech {
 }
 
 // wordsIn are the words of a line, folded. Marks and pictures are each "".
-func wordsIn(line string) (words speech) {
+func wordsIn(line string) speech { return foldedWords(foldLetters(line)) }
+
+func foldedWords(s string) (words speech) {
 	begin := -1
-	s := foldLetters(line) + "\n"
+	s += "\n"
 	for i, r := range s {
 		inWord := unicode.IsLetter(r) || unicode.IsDigit(r) || r == '\''
 		switch {
@@ -180,5 +183,5 @@ func doubtful(text string) bool {
 
 // isDoubt says that a folded word is one of doubt.
 func isDoubt(w string) bool {
-	return doubts[w] || strings.HasSuffix(w, "n't") || strings.HasPrefix(w, "n'")
+	return phraseBook().doubts[w] || strings.HasSuffix(w, "n't") || strings.HasPrefix(w, "n'")
 }

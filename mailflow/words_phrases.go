@@ -1,6 +1,9 @@
 package mailflow
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // sense is what a phrase says; a phrase may have several.
 type sense uint16
@@ -28,52 +31,74 @@ type phraseList struct {
 	doubts                                                                  string   // words
 }
 
-// senses are all phrases of all languages; people mix them.
-var (
-	senses        = map[string]sense{}
-	longestPhrase int // in words
-	greetings     = map[string]bool{}
-	closings      = map[string]bool{}
-	doubts        = map[string]bool{}
-	inPhrase      = map[string]bool{} // words of phrases that say something
-)
+// book is all phrases of all languages; people mix them. There are so many
+// that their hashes are kept and not their texts.
+type book struct {
+	senses    map[uint64]sense // by phraseHash
+	longest   int              // phrase, in words
+	greetings map[string]bool
+	closings  map[string]bool
+	doubts    map[string]bool
+	inPhrase  map[string]bool // words of phrases that say something
+}
 
-func init() {
-	for _, l := range []*phraseList{&frenchPhrases, &englishPhrases, &germanPhrases, &spanishPhrases} {
+// phraseBook is the book, which takes some tenths of a second to read: whoever starts
+// the program and reads no answer goes without.
+var phraseBook = sync.OnceValue(func() *book {
+	b := &book{senses: map[uint64]sense{}, greetings: map[string]bool{}, closings: map[string]bool{},
+		doubts: map[string]bool{}, inPhrase: map[string]bool{}}
+	eachPhrase(func(words speech, k sense) {
+		h := phraseStart
+		for _, w := range words {
+			h = phraseHash(h, w)
+			b.inPhrase[w] = b.inPhrase[w] || k&(isPolite|isFiller|isTime) == 0
+		}
+		b.senses[h] |= k
+		b.longest = max(b.longest, len(words))
+	})
+	for _, l := range languages {
+		expandAll(l.greetings, func(words speech) { b.greetings[strings.Join(words, " ")] = true })
+		expandAll(l.closings, func(words speech) { b.closings[strings.Join(words, " ")] = true })
+		for _, w := range strings.Fields(foldLetters(l.doubts)) {
+			b.doubts[w] = true
+		}
+	}
+	return b
+})
+
+var languages = []*phraseList{&frenchPhrases, &englishPhrases, &germanPhrases, &spanishPhrases}
+
+// eachPhrase calls fn with all phrases and what they say.
+func eachPhrase(fn func(words speech, k sense)) {
+	for _, l := range languages {
 		for k, patterns := range map[sense][]string{isSolved: l.solved, isWorks: l.works, isNeedless: l.needless, isNot: l.not,
 			isYes: l.yes, isNo: l.no, isNod: l.nod, isNoted: l.noted, isPolite: append(append(l.polite, l.greetings...), l.closings...),
 			isFiller: l.filler, isTime: l.time} {
-			for _, p := range expandAll(patterns) {
-				senses[p] |= k
-				for w := range strings.FieldsSeq(p) {
-					inPhrase[w] = inPhrase[w] || k&(isPolite|isFiller|isTime) == 0
-				}
-				longestPhrase = max(longestPhrase, strings.Count(p, " ")+1)
-			}
-		}
-		for _, p := range expandAll(l.greetings) {
-			greetings[p] = true
-		}
-		for _, p := range expandAll(l.closings) {
-			closings[p] = true
-		}
-		for _, w := range strings.Fields(foldLetters(l.doubts)) {
-			doubts[w] = true
+			expandAll(patterns, func(words speech) { fn(words, k) })
 		}
 	}
 }
 
-// expandAll makes the phrases of patterns, folded.
-func expandAll(patterns []string) []string {
-	var out []string
+// phraseHash adds a word to the hash of those before it (64-bit FNV-1a), which
+// begins with phraseStart.
+func phraseHash(h uint64, word string) uint64 {
+	for i := range len(word) {
+		h = (h ^ uint64(word[i])) * 1099511628211
+	}
+	return (h ^ ' ') * 1099511628211
+}
+
+const phraseStart uint64 = 14695981039346656037
+
+// expandAll calls fn with the folded words of each phrase of the patterns.
+func expandAll(patterns []string, fn func(words speech)) {
 	for _, p := range patterns {
-		for _, s := range expand(p) {
-			if s = strings.Join(wordsIn(s), " "); s != "" {
-				out = append(out, s)
+		for _, s := range expand(foldLetters(p)) {
+			if words := foldedWords(s); len(words) > 0 {
+				fn(words)
 			}
 		}
 	}
-	return out
 }
 
 // expand makes all texts of a pattern.
