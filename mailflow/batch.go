@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 )
 
 const (
-	notifyEach   = 30               // notifications to one agent that leave each as a mail of its own
-	notifyPeriod = 10 * time.Minute // within this; the rest of it come as one
+	notifyEach   = 30               // Flow.NotifyEach, unless that is set
+	notifyPeriod = 10 * time.Minute // what it holds for
 	batchMax     = 200              // of them that the one mail names; the others are counted
 	severalEvent = "several"
 )
@@ -33,7 +34,7 @@ type batch struct {
 // spend counts a notification; due is when those that are collected leave, in
 // which row of the outbox (0: there is none yet), or zero where this one
 // leaves by itself.
-func (b *batches) spend(agent string, now time.Time) (due time.Time, row int64) {
+func (b *batches) spend(agent string, now time.Time, each int) (due time.Time, row int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.agents == nil {
@@ -44,7 +45,7 @@ func (b *batches) spend(agent string, now time.Time) (due time.Time, row int64) 
 		a = &batch{began: now}
 		b.agents[agent] = a
 	}
-	if a.count++; a.count <= notifyEach {
+	if a.count++; a.count <= cmp.Or(each, notifyEach) {
 		return time.Time{}, 0
 	}
 	return a.began.Add(notifyPeriod), a.row
@@ -71,7 +72,7 @@ type argItem struct {
 
 // notify queues a notification, or adds it to those that come as one mail.
 func (d *decision) notify(o store.Outbox, a args) error {
-	due, id := d.f.batches.spend(o.Recipient, d.tx.Now())
+	due, id := d.f.batches.spend(o.Recipient, d.tx.Now(), d.f.NotifyEach)
 	if due.IsZero() {
 		o.Args = a.json()
 		return d.add(o)

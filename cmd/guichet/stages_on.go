@@ -4,14 +4,17 @@ package main
 
 import (
 	"context"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
 // stages are what works on mails once they are taken. With GUICHET_PAUSE set
-// they begin at SIGUSR1, so that the taking alone can be measured.
+// they begin at SIGUSR1, so that the taking alone can be measured. The one
+// agent is told of each ticket in a mail of its own.
 func (g *gateway) stages() []func(context.Context) error {
+	g.flow.NotifyEach = math.MaxInt
 	resumed := make(chan struct{})
 	if os.Getenv("GUICHET_PAUSE") == "" {
 		close(resumed)
