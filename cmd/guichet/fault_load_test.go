@@ -45,7 +45,8 @@ type load struct {
 
 	mu       sync.Mutex
 	letters  []*letter // those that were acknowledged
-	due      int       // mails, for them
+	due      int       // mails, for them: see mailsFor
+	left     int       // those that the sink took
 	refused  map[int]int
 	cut      int     // connections that ended without an answer
 	acks     []*sent // acknowledgments that their readers may answer
@@ -83,11 +84,14 @@ func (l *load) notice(m *sent) {
 		return
 	}
 	l.seen[m.mail.MessageID] = true
+	if m.kind() != "notification" {
+		l.left++
+	}
 	switch {
 	case len(m.mail.ReplyTo) == 0:
 	case m.kind() == "acknowledgment":
 		l.acks = append(l.acks, m)
-	case m.kind() == "notification" && m.to == "agent@desk.example":
+	case m.kind() == "notification" && m.to == "agent@desk.example" && m.mail.Header.Get("X-Guichet-Ticket") != "":
 		l.notes = append(l.notes, m)
 	}
 }
@@ -191,10 +195,11 @@ func (c *caller) send(from, to string, raw []byte) error {
 
 // backlog is how many mails may be due and not yet at the relay before the
 // senders hold back: what is to be seen is faults, not overload.
-const backlog = 300
+const backlog = 100
 
-// mailsFor is how many mails are due for a letter: see oracle.sent.
-var mailsFor = map[string]int{asTicket: 3, asAnswer: 2, asReply: 1}
+// mailsFor is how many mails are due for a letter soon: see oracle.sent.
+// Notifications are not counted, of which many leave together later.
+var mailsFor = map[string]int{asTicket: 1, asReply: 1}
 
 // write makes the next letter: an answer where somebody waits for one, or a
 // new writer's mail; one in twenty with a large file. It makes none while the
@@ -202,7 +207,7 @@ var mailsFor = map[string]int{asTicket: 3, asAnswer: 2, asReply: 1}
 func (l *load) write(rnd *rand.Rand) *letter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.due-len(l.seen) > backlog {
+	if l.due-l.left > backlog {
 		return nil
 	}
 	l.next++
