@@ -92,6 +92,21 @@ func TestFormDesk(t *testing.T) {
 	})
 }
 
+// Whom the sender has copied follows, but the form is the sender's.
+func TestFormLinkIsTheSenders(t *testing.T) {
+	eachForm(t, func(t *testing.T, w *world) {
+		w.submit(ada, desk, "Cc: bob@customer.example\nSubject: Router\n\nDead.")
+		w.run()
+		link := w.take(ticket.FormLink, ada)
+		if w.left("bob@customer.example") != 0 || w.party(link.row.TicketID, "bob@customer.example").Role != ticket.Follower {
+			t.Errorf("%d mails", w.left("bob@customer.example"))
+		}
+		w.form(link.row.TicketID, ada)
+		w.run()
+		w.take(ticket.Acknowledgment, "bob@customer.example")
+	})
+}
+
 // Who gets no form's link is not made to wait for a form.
 func TestNoFormLink(t *testing.T) {
 	eachForm(t, func(t *testing.T, w *world) {
@@ -219,16 +234,11 @@ func TestBeforeTheForm(t *testing.T) {
 // An integrator is recognised; the customer is asked for by the form.
 func TestIntegratorsForm(t *testing.T) {
 	eachForm(t, func(t *testing.T, w *world) {
-		w.update(func(tx *store.Tx) error {
-			if err := tx.SaveOrganisation(store.Organisation{Name: "Customer SA", Integrators: []string{"integrator.example"}}); err != nil {
-				return err
-			}
-			return tx.SaveContact("Customer SA", store.Contact{Address: ada, Name: "Ada"})
-		})
-		w.mail("ian@integrator.example", desk, "Cc: "+ada+"\nSubject: Router\n\nDead.")
+		w.integrator()
+		w.mail(ian, desk, "Cc: "+ada+"\nSubject: Router\n\nDead.")
 		w.run()
-		link := w.take(ticket.FormLink, "ian@integrator.example")
-		if p := w.party(link.row.TicketID, "ian@integrator.example"); p.Role != ticket.Integrator || w.left(ada) != 0 {
+		link := w.take(ticket.FormLink, ian)
+		if p := w.party(link.row.TicketID, ian); p.Role != ticket.Integrator || w.left(ada) != 0 {
 			t.Errorf("%+v, %d mails to the customer", p, w.left(ada))
 		}
 		w.view(func(tx *store.Tx) error {
@@ -246,17 +256,17 @@ func TestUntold(t *testing.T) {
 		const eve = "eve@other.example"
 		begin := func() (id int64, note *letter) {
 			t.Helper()
-			w.mail("ian@integrator.example", desk, "Router")
+			w.mail(ian, desk, "Router")
 			w.run()
-			id = w.take(ticket.FormLink, "ian@integrator.example").row.TicketID
+			id = w.take(ticket.FormLink, ian).row.TicketID
 			w.update(func(tx *store.Tx) error {
 				_, err := tx.AddParty(store.Party{TicketID: id, Role: ticket.Customer, Address: eve, Untold: true})
 				return err
 			})
 			w.forget()
-			w.form(id, "ian@integrator.example")
+			w.form(id, ian)
 			w.run()
-			w.take(ticket.Acknowledgment, "ian@integrator.example")
+			w.take(ticket.Acknowledgment, ian)
 			note = w.take(ticket.Notification, agent)
 			w.forget()
 			return id, note
@@ -278,7 +288,7 @@ func TestUntold(t *testing.T) {
 		_, note = begin()
 		w.act(note, agent, "#reject\nNo.")
 		w.run()
-		w.take(ticket.RejectedMail, "ian@integrator.example")
+		w.take(ticket.RejectedMail, ian)
 		if w.left(eve) != 0 {
 			t.Error("told of what was rejected")
 		}

@@ -22,6 +22,8 @@ type incoming struct {
 	// ours is the text of our own mails that an agent's mail answers, so that
 	// nothing of it is taken for the agent's words.
 	ours string
+	// forwarded is the mail that an agent's mail forwards, or nil.
+	forwarded *rfc822.Forwarded
 	// confirmed is the agent's mail that this one confirms, or nil.
 	confirmed *incoming
 
@@ -53,6 +55,11 @@ func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
 	row, ok, err := f.confirmRow(ctx, in)
 	if ok {
 		in.confirmed, err = f.readConfirmed(ctx, row)
+	}
+	if s.Agent(in.from()) != nil {
+		if fw, ok := m.Forwarded(raw); ok {
+			in.forwarded = &fw
+		}
 	}
 	if err == nil && s.Agent(in.from()) != nil {
 		in.ours, err = f.ourWords(ctx, in)
