@@ -58,8 +58,6 @@ func (c *checker) checkIntake(key string, d *deskConfig) {
 		c.bad(key+".form", "there is no form %q below forms", d.Form)
 	case d.Intake == "form" && d.Form == "":
 		c.bad(key+".form", "missing; intake: form needs the name of a form below forms")
-	case d.Intake == "form":
-		c.warn(key+".intake", "form is treated as direct for now: a first mail becomes a ticket at once")
 	}
 }
 

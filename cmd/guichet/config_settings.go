@@ -69,10 +69,9 @@ func (d *deskConfig) settings() mailflow.Desk {
 	}
 }
 
-// policy treats intake: form as direct, as the warning of its check says.
 func (d *deskConfig) policy() ticket.Policy {
 	return ticket.Policy{
-		Intake:     ticket.Direct,
+		Intake:     ticket.Intake(d.Intake),
 		Validation: d.Validation,
 		Approval:   ticket.Approval(d.Approval),
 		Timers: ticket.Timers{

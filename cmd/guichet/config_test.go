@@ -90,8 +90,6 @@ func TestConfigWarnings(t *testing.T) {
 	check("trust: {}", "trust: {networks: [127.0.0.0/8]}",
 		"c.yaml:7: trust.networks[0]: with a mail server on the same host the whole world would be proven; remove 127.0.0.0/8")
 	check("desks: [support, sales]", "desks: [support]", "c.yaml:14: desks.sales: no agent works on it")
-	check("number: SAL-%06d\nforms: {}", "number: SAL-%06d\n    intake: form\n    form: f\nforms: {f: {fields: [{name: a, type: text, label: {en: A}}]}}",
-		"c.yaml:17: desks.sales.intake: form is treated as direct")
 	check("trust: {}", "admin: {listen: \"0.0.0.0:1\"}", "c.yaml:7: admin.listen: 0.0.0.0:1 can be reached")
 	check("smtp: {listen: \"127.0.0.1:2525\"}", "smtp: {}", "c.yaml:4: smtp: no listener takes mail")
 	check("http://127.0.0.1:8025", "http://desk.example", "c.yaml:5: web.base_url: the links carry secrets")
