@@ -82,7 +82,7 @@ func playStory(t *testing.T, database, text string) {
 		if !ok {
 			t.Fatalf("line %d: config FROM => TO", steps[0].line)
 		}
-		replace, steps = append(replace, from, to), steps[1:]
+		replace, steps = append(replace, from, strings.ReplaceAll(to, `\n`, "\n")), steps[1:]
 	}
 	s := &story{t: t, g: startGateway(t, database, replace...), names: map[string]*sent{}, header: map[string]string{}}
 	for _, step := range steps {
@@ -133,6 +133,10 @@ func (s *story) play(st step) {
 		}
 	case w[0] == "run":
 		s.run(w[1:], body)
+	case w[0] == "form":
+		s.form(s.named(w[1]), w[2:], body)
+	case w[0] == "scan":
+		s.scan()
 	case w[0] == "page":
 		s.page(s.named(w[1]), body)
 	default:
