@@ -137,6 +137,10 @@ func (s *story) play(st step) {
 		s.form(s.named(w[1]), w[2:], body)
 	case w[0] == "scan":
 		s.scan()
+	case len(w) == 5 && w[0] == "press" && w[3] == "as":
+		s.press(w[1], s.named(w[2]), w[4], body)
+	case len(w) == 3 && w[0] == "push":
+		s.push(w[1], s.named(w[2]), body)
 	case w[0] == "page":
 		s.page(s.named(w[1]), body)
 	default:
