@@ -123,19 +123,16 @@ desks:
     intake: direct
 `
 
-// binary is the program without arguments. It does not outlive the tests, even
-// if they are killed.
 func (g *running) binary() *exec.Cmd {
-	cmd := exec.Command(os.Getenv("GUICHET_BIN"))
-	if cmd.Path == "" {
-		exe, err := os.Executable()
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		cmd = exec.Command(exe)
-		cmd.Env = append(os.Environ(), "GUICHET_TEST_PROGRAM=1")
+	if bin := os.Getenv("GUICHET_BIN"); bin != "" {
+		return exec.Command(bin)
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	exe, err := os.Executable()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), "GUICHET_TEST_PROGRAM=1")
 	return cmd
 }
 
@@ -146,9 +143,9 @@ func (g *running) start() {
 	g.cmd = g.binary()
 	g.cmd.Args = append(g.cmd.Args, "serve", "--config", g.config)
 	if len(g.wrap) > 0 {
-		bare := g.cmd
-		g.cmd = exec.Command(g.wrap[0], slices.Concat(g.wrap[1:], []string{bare.Path}, bare.Args[1:])...)
-		g.cmd.Env, g.cmd.SysProcAttr = bare.Env, bare.SysProcAttr
+		env := g.cmd.Env
+		g.cmd = exec.Command(g.wrap[0], slices.Concat(g.wrap[1:], []string{g.cmd.Path}, g.cmd.Args[1:])...)
+		g.cmd.Env = env
 	}
 	log, err := os.OpenFile(filepath.Join(g.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
