@@ -249,3 +249,19 @@ func testForgetCopies(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "no more", forget(), false)
 	same(t, "the young one stays", known(), "4")
 }
+
+// Only who still holds a delivery ends it.
+func testFinishHeldDelivery(t *testing.T, c *steps, a, b *store.DB) {
+	id := in(t, a, func(tx *store.Tx) (int64, error) { return addDelivery(tx, store.Delivery{Received: tx.Now()}) })
+	end := func(db *store.DB, want bool) {
+		t.Helper()
+		same(t, "ended", in(t, db, func(tx *store.Tx) (bool, error) {
+			return tx.FinishHeldDelivery(store.Delivery{ID: id, State: store.DeliveryDone})
+		}), want)
+	}
+	end(a, false) // not claimed
+	do(t, a, func(tx *store.Tx) error { _, err := tx.ClaimDeliveries(9, time.Minute); return err })
+	end(b, false)
+	end(a, true)
+	end(a, false)
+}

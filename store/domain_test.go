@@ -60,6 +60,7 @@ var domain = []struct {
 	{"OutboxRowComesBack", testOutboxRowComesBack},
 	{"LeaseOrder", testLeaseOrder},
 	{"ReturnOutbox", testReturnOutbox},
+	{"FinishHeldDelivery", testFinishHeldDelivery},
 	{"LeasedAsAdded", testLeasedAsAdded},
 	{"Lanes", testLanes},
 	{"OutboxLists", testOutboxLists},
