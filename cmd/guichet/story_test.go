@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"mime"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +125,11 @@ func (s *story) play(st step) {
 		s.each("held", "retry")
 	case len(w) >= 3 && w[0] == "refuse":
 		s.g.sink.refuseAll(w[1], strings.Join(w[2:], " "))
+	case len(w) == 3 && w[0] == "until":
+		s.g.until(fmt.Sprintf("line %d: %s", s.line, st.verb), func() bool {
+			rows := s.g.rows("ticket", "list", "--state", w[2])
+			return slices.ContainsFunc(rows, func(r map[string]any) bool { return r["number"] == w[1] || r["number"] == nil && w[1] == "-" })
+		})
 	case len(w) >= 3 && w[0] == "ticket":
 		s.ticket(w[1], w[2:])
 	case w[0] == "import":
@@ -302,7 +309,7 @@ func (s *story) expect(kind, to, name, body string) {
 func (s *story) meant(m *sent, body string) bool {
 	for line := range strings.Lines(body) {
 		for _, key := range []string{"From", "X-Guichet-Ticket"} {
-			if want, ok := strings.CutPrefix(line, key+": "); ok && strings.Join(strings.Fields(m.mail.Header.Get(key)), " ") != strings.TrimSpace(want) {
+			if want, ok := strings.CutPrefix(line, key+": "); ok && cmp.Or(strings.Join(strings.Fields(m.mail.Header.Get(key)), " "), "none") != strings.TrimSpace(want) {
 				return false
 			}
 		}
@@ -380,7 +387,7 @@ func (s *story) ticket(number string, want []string) {
 	s.t.Helper()
 	s.g.settled()
 	for _, row := range s.g.rows("ticket", "list") {
-		if row["number"] != number {
+		if row["number"] != number && (row["number"] != nil || number != "-") {
 			continue
 		}
 		for _, w := range want {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,11 +17,13 @@ import (
 func newTicket(e *env) *cobra.Command {
 	c := &cobra.Command{Use: "ticket", Short: "Look at tickets"}
 	var desk, state string
+	var due time.Duration
 	list := &cobra.Command{Use: "list", Short: "All tickets", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		return e.ticketList(c.Context(), desk, ticket.State(state))
+		return e.ticketList(c.Context(), desk, ticket.State(state), due)
 	}}
 	list.Flags().StringVar(&desk, "desk", "", "only this desk's")
 	list.Flags().StringVar(&state, "state", "", "only those in this state")
+	list.Flags().DurationVar(&due, "due", 0, "only those of which something is due within this time, such as 48h")
 	c.AddCommand(e.withJSON(list),
 		e.withJSON(&cobra.Command{Use: "show NUMBER", Short: "A ticket with its parties and whole messages", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return e.ticketShow(c.Context(), args[0]) }}),
@@ -61,10 +64,13 @@ func rowOf(t ticket.Ticket, parties []store.Party) ticketRow {
 var states = []ticket.State{ticket.AwaitingForm, ticket.New, ticket.Open, ticket.Pending, ticket.Frozen, ticket.Resolved, ticket.Closed}
 
 // ticketList reads in pages: one long read would hold the database's log.
-func (e *env) ticketList(ctx context.Context, desk string, state ticket.State) error {
+func (e *env) ticketList(ctx context.Context, desk string, state ticket.State, due time.Duration) error {
 	var table [][]any
 	if state != "" && !slices.Contains(states, state) {
 		return usageError("--state %s is none; there are %v", state, states)
+	}
+	if due < 0 {
+		return usageError("--due %s lies behind", due)
 	}
 	err := e.withStore(ctx, func(cfg *Config, db *store.DB) error {
 		if desk != "" && cfg.Settings().Desk(desk) == nil {
@@ -72,19 +78,25 @@ func (e *env) ticketList(ctx context.Context, desk string, state ticket.State) e
 		}
 		for after := int64(0); ; {
 			var rows []ticketRow
+			var read int
 			err := db.View(ctx, func(tx *store.Tx) error {
 				rows = nil
 				page, err := tx.TicketPage(desk, state, after, 500)
+				read = len(page)
 				for _, t := range page {
+					after = t.ID
+					if due > 0 && (t.Deadline.IsZero() || t.Deadline.After(tx.Now().Add(due))) {
+						continue
+					}
 					parties, err := tx.Parties(t.ID)
 					if err != nil {
 						return err
 					}
-					rows, after = append(rows, rowOf(t, parties)), t.ID
+					rows = append(rows, rowOf(t, parties))
 				}
 				return err
 			})
-			if err != nil || len(rows) == 0 {
+			if err != nil || read == 0 {
 				return err
 			}
 			for _, r := range rows {
