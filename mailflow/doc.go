@@ -16,5 +16,6 @@
 //	deadline  what is due without any mail
 //
 // process runs read to decide, each delivery once; byhand is what an operator
-// does.
+// does; form is how a form behind a mailed link enters: what is asked, what is
+// taken, and the one decision.
 package mailflow

@@ -1,11 +1,13 @@
 package portal
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"guichet/mailflow"
 	"guichet/mailflow/ticket"
 	"guichet/portal/browsertest"
 	"guichet/store"
@@ -91,4 +93,54 @@ func pngFile(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Whatever a ticket and a desk are called, nothing is wider than a phone.
+func TestBrowserWithHardWords(t *testing.T) {
+	s := newFormSite(t, storetest.SQLite(t))
+	now := *s.settings.Load()
+	long := "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung"
+	now.Desks[0].Names = map[string]string{"en": "<b>O'Neil & Söhne</b> " + long, "fr": "Söhne"}
+	form := incident()
+	form.Fields[0].Label = mailflow.Texts{"en": long + "?"}
+	form.Fields[3].Choices[0].Choices[0].Label = mailflow.Texts{"en": long}
+	form.Fields[6].Choices[0].Label = mailflow.Texts{"en": "ما الذي يحدث؟ " + long}
+	form.Fields[13].Label = mailflow.Texts{"en": "هل هناك شيء آخر يجب أن نعرفه؟"}
+	now.Forms = []mailflow.Form{form}
+	s.settings.Store(&now)
+	tk, p := s.await("anna@customer.example", strings.Repeat("Störung der Rufnummernübermittlung am Standort Köln, ", 4)+long)
+	path := s.server.URL + "/t/" + p.Link
+	var files [][3]string
+	for i := range 40 {
+		files = append(files, [3]string{"screenshots", fmt.Sprintf("%02d-%s.png", i, map[bool]string{true: long, false: "<b>Bild & 'Söhne'"}[i%2 == 0]), "x"})
+	}
+	b := browsertest.Start(t)
+	narrow := func(name string) {
+		t.Helper()
+		for _, width := range []int{320, 1280} {
+			b.Size(width, 800)
+			if wide := b.Overflows(); wide != "" {
+				t.Errorf("%s is wider than %d: %s", name, width, wide)
+			}
+			b.Shot(fmt.Sprintf("hard-%s-%d", name, width))
+		}
+	}
+	b.Open(path)
+	narrow("form")
+	b.Print(true)
+	b.Shot("hard-form-print")
+	b.Print(false)
+	b.Type("#f-details", "لا يوجد صوت منذ الساعة الثالثة")
+	b.Follow("button")
+	narrow("wrong")
+	s.holds(s.taken(s.upload("/t/"+p.Link, but("details", "لا يوجد صوت منذ الساعة الثالثة\n"+long), files...)), "INC-000001")
+	b.Open(path + "?sent")
+	narrow("thanks")
+	b.Open(path)
+	narrow("ticket")
+	b.Print(true)
+	b.Shot("hard-ticket-print")
+	if now, _, _ := s.now(tk.ID); now.State != ticket.New {
+		t.Error(now.State)
+	}
 }
