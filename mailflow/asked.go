@@ -26,8 +26,11 @@ func (dr *draft) askedName() string {
 
 // changes says what has changed of the ticket, to whom it is told.
 func (f *Flow) changes(dr *draft) (out []templates.Change) {
+	s := f.Settings.Load()
 	for _, c := range dr.args.Changes {
-		out = append(out, templates.Change{What: string(c.What), Value: c.Value, Was: c.Was})
+		name := map[ticket.EventType]string{ticket.Categorise: "category", ticket.SetUrgency: "urgency"}[c.What]
+		say := func(value string) string { return s.wordsFor(dr.desk.Key, name, value, dr.lang) }
+		out = append(out, templates.Change{What: string(c.What), Value: say(c.Value), Was: say(c.Was)})
 	}
 	return out
 }

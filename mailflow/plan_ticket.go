@@ -22,8 +22,46 @@ func (d *decision) checkValue(p *plan, c command) string {
 	if len([]rune(e.Value)) > maxValue {
 		return fmt.Sprintf("%.60q… is too long; write your words below the commands", e.Value)
 	}
-	p.do(phaseQuiet, step{event: e, reason: e.Value})
-	return ""
+	field := d.s.fieldOf(p.desk, c.name)
+	if field == nil {
+		p.do(phaseQuiet, step{event: e, reason: e.Value})
+		return ""
+	}
+	var known []string
+	for _, o := range field.Options() {
+		known = append(known, o.Value)
+		if strings.EqualFold(o.Value, e.Value) || strings.EqualFold(o.Label["fr"], e.Value) || strings.EqualFold(o.Label["en"], e.Value) {
+			e.Value = o.Value
+			p.do(phaseQuiet, step{event: e, reason: e.Value})
+			return ""
+		}
+	}
+	return fmt.Sprintf("%q is none of this desk's: %s", e.Value, strings.Join(known, ", "))
+}
+
+// fieldOf is the list that a desk's form has for the category or the urgency,
+// or nil: then any words do.
+func (s *Settings) fieldOf(desk, name string) *Field {
+	d := s.Desk(desk)
+	if d == nil || s.Form(d.Form) == nil {
+		return nil
+	}
+	fields := s.Form(d.Form).Fields
+	i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name && len(f.Choices) > 0 })
+	if i < 0 {
+		return nil
+	}
+	return &fields[i]
+}
+
+// wordsFor is a category or urgency in a reader's language.
+func (s *Settings) wordsFor(desk, name, value, lang string) string {
+	if field := s.fieldOf(desk, name); field != nil {
+		if o, ok := field.option(value); ok {
+			return o.Label.In(lang)
+		}
+	}
+	return value
 }
 
 // numbers are the tickets that a command names: INC-000123, #INC-000123 or

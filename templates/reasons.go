@@ -148,6 +148,7 @@ var reasonsFrench = compileReasons([][2]string{
 	{"%s is the customer; name another first: %s", "%s est le client ; nommez-en d’abord un autre : %s"},
 	{"you do not work on the desk of %s; #link it", "vous ne travaillez pas au guichet de %s ; #lier"},
 	{"you do not work on %s", "vous ne travaillez pas au guichet %s"},
+	{"%s is none of this desk's: %s", "%s n’est pas de celles du guichet : %s"},
 	{"write which: %s", "écrivez laquelle : %s"},
 	{"%s is too long; write your words below the commands", "%s est trop long ; écrivez votre texte au-dessous des commandes"},
 	{"write which ticket: %s", "écrivez quel ticket : %s"},

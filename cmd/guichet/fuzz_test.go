@@ -5,20 +5,25 @@ import (
 	"strings"
 	"testing"
 
+	"guichet/mailflow"
 	"guichet/mailflow/fuzztest"
 )
 
-// FuzzCSV: every line that is read has its organisation and as many columns as
-// the header, and every error names the file.
+// FuzzCSV: every row that passes has its organisation and as many columns as
+// the header, and every error names the file and a line.
 func FuzzCSV(f *testing.F) {
 	for _, s := range []string{strings.Join(orgHeader, ",") + "\nA,a.example;b.example,i@c.example,fr,,m@a.example\n", strings.Join(contactHeader, ",") + "\nA,c@a.example,\"B, C\",,customer,en\n",
 		"", "\ufefforganisation\n", "\"", "a,b\n\"c\n", "\r\r\n,", ",\n", "=cmd|x,@a\n", strings.Repeat("\"\"", 3000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		var lines [][]string
+		var lines []csvRow
 		var err error
-		fuzztest.Cheap(t, func() { lines, err = readCSV("f.csv", strings.NewReader(s)) })
+		fuzztest.Cheap(t, func() {
+			if lines, err = readCSV("f.csv", strings.NewReader(s)); err == nil {
+				_, err = (&orgImport{file: "f.csv", settings: &mailflow.Settings{}, seen: map[string]int{}}).check(lines)
+			}
+		})
 		if err != nil {
 			for line := range strings.Lines(err.Error()) {
 				if !strings.HasPrefix(line, "f.csv:") {
@@ -28,10 +33,10 @@ func FuzzCSV(f *testing.F) {
 			return
 		}
 		for _, line := range lines {
-			if len(line) != len(lines[0]) || line[0] == "" {
-				t.Errorf("line %q beside %q", line, lines[0])
+			if len(line.cells) != len(lines[0].cells) || line.cells[0] == "" {
+				t.Errorf("line %v beside %v", line, lines[0])
 			}
-			for _, v := range line {
+			for _, v := range line.cells {
 				for _, one := range split(v) {
 					if one == "" || strings.Contains(one, ";") {
 						t.Errorf("%q is split to %q", v, one)

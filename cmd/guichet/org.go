@@ -2,35 +2,31 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
-	"errors"
-	"fmt"
 	"io"
-	"net/mail"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"guichet/mailflow"
-	"guichet/mailflow/ticket"
 	"guichet/store"
 )
 
 func newOrg(e *env) *cobra.Command {
 	c := &cobra.Command{Use: "org", Short: "Organisations: their domains, contacts and integrators"}
 	c.AddCommand(
-		e.withJSON(&cobra.Command{Use: "list", Short: "All organisations", Args: cobra.NoArgs,
-			RunE: func(c *cobra.Command, _ []string) error { return e.orgList(c.Context()) }}),
+		e.withJSON(&cobra.Command{Use: "list [ORGANISATION]", Short: "All organisations, or the contacts of one", Args: cobra.MaximumNArgs(1),
+			RunE: func(c *cobra.Command, args []string) error { return e.orgList(c.Context(), strings.Join(args, "")) }}),
 		&cobra.Command{Use: "import FILE|-", Short: "Read CSV; importing again updates", Args: cobra.ExactArgs(1),
 			Long: `Import reads CSV with one of two headers:
 
     organisation,domains,integrators,language,services,manager
     organisation,contact,name,phone,role,language
 
-Lists are separated by ";", integrators are addresses or domains. All lines
-are checked first; nothing is imported if one is wrong.`,
+Lists are separated by ";", integrators are addresses or domains, a manager is
+an agent of the configuration, a role is customer, integrator, follower or
+nothing. All lines are checked first; nothing is imported if one is wrong.
+Importing an organisation again replaces its row; its contacts stay.`,
 			RunE: func(c *cobra.Command, args []string) error { return e.orgImport(c.Context(), args[0]) }})
 	return c
 }
@@ -50,105 +46,29 @@ func (e *env) orgImport(ctx context.Context, file string) error {
 		defer f.Close()
 		r = f
 	}
-	lines, err := readCSV(file, r)
+	table, err := readCSV(file, r)
 	if err != nil {
 		return err
 	}
-	contacts := slices.Equal(lines[0], contactHeader)
-	if !contacts && !slices.Equal(lines[0], orgHeader) {
-		return refuse("%s:1: the header is neither %s nor %s", file, strings.Join(orgHeader, ","), strings.Join(contactHeader, ","))
-	}
-	err = e.update(ctx, "import organisations", func(tx *store.Tx) error {
-		for i, line := range lines[1:] {
-			save := saveOrganisation
-			if contacts {
-				save = saveContact
-			}
-			if err := save(tx, line); err != nil {
-				return fmt.Errorf("%s:%d: %w", file, i+2, found(err, "organisation %q; import the organisations first", line[0]))
-			}
+	var done imported
+	err = e.withStore(ctx, func(cfg *Config, db *store.DB) error {
+		in := &orgImport{file: file, settings: cfg.Settings(), seen: map[string]int{}}
+		rows, err := in.check(table)
+		if err != nil {
+			return err
 		}
-		return nil
+		return db.Update(ctx, "import organisations", func(tx *store.Tx) (err error) {
+			done, err = rows.save(tx, file)
+			return err
+		})
 	})
 	if err == nil {
-		fmt.Fprintf(e.stdout, "%d line(s) imported\n", len(lines)-1)
+		done.print(e.stdout)
 	}
 	return err
 }
 
-func readCSV(file string, r io.Reader) ([][]string, error) {
-	c := csv.NewReader(r)
-	c.TrimLeadingSpace = true
-	lines, err := c.ReadAll()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	var bad []error
-	for i, line := range lines {
-		for j := range line {
-			line[j] = strings.TrimSpace(strings.TrimPrefix(line[j], "\ufeff"))
-		}
-		if line[0] == "" {
-			bad = append(bad, fmt.Errorf("%s:%d: no organisation", file, i+1))
-		}
-	}
-	if len(lines) == 0 {
-		bad = append(bad, fmt.Errorf("%s: empty; the first line is a header", file))
-	}
-	return lines, errors.Join(bad...)
-}
-
-func saveOrganisation(tx *store.Tx, line []string) error {
-	o := store.Organisation{Name: line[0], Domains: split(line[1]), Integrators: split(line[2]), Language: strings.ToLower(line[3]),
-		Services: split(line[4]), Manager: strings.ToLower(line[5])}
-	for _, d := range o.Domains {
-		if strings.Contains(d, "@") || !strings.Contains(d, ".") {
-			return fmt.Errorf("%q is no domain", d)
-		}
-		if mailflow.IsPublicProvider(strings.ToLower(d)) {
-			return fmt.Errorf("%s gives mailboxes to anybody: all of them would be of this organisation; name its people as contacts", d)
-		}
-	}
-	if err := checkLanguage(o.Language); err != nil {
-		return err
-	}
-	if o.Manager != "" {
-		if _, err := mail.ParseAddress(o.Manager); err != nil {
-			return fmt.Errorf("manager %q is no address", o.Manager)
-		}
-	}
-	return tx.SaveOrganisation(o)
-}
-
-func saveContact(tx *store.Tx, line []string) error {
-	a, err := mail.ParseAddress(line[1])
-	if err != nil {
-		return fmt.Errorf("contact %q is no address", line[1])
-	}
-	c := store.Contact{Address: a.Address, Name: line[2], Phone: line[3], Role: line[4], Language: strings.ToLower(line[5])}
-	if err := checkLanguage(c.Language); err != nil {
-		return err
-	}
-	switch ticket.Role(c.Role) {
-	case "", ticket.Customer, ticket.Integrator, ticket.Follower:
-	default:
-		return fmt.Errorf("role %q is none; write customer, integrator, follower or nothing", c.Role)
-	}
-	return tx.SaveContact(line[0], c)
-}
-
-func checkLanguage(lang string) error {
-	if lang != "" && lang != "fr" && lang != "en" {
-		return fmt.Errorf("language %q is neither fr nor en", lang)
-	}
-	return nil
-}
-
-func split(s string) []string {
-	return slices.DeleteFunc(strings.FieldsFunc(s, func(r rune) bool { return r == ';' }), func(v string) bool { return strings.TrimSpace(v) == "" })
-}
-
-func (e *env) orgList(ctx context.Context) error {
+func (e *env) orgList(ctx context.Context, name string) error {
 	var all []store.Organisation
 	if err := e.view(ctx, func(tx *store.Tx) (err error) {
 		all, err = tx.Organisations()
@@ -156,29 +76,63 @@ func (e *env) orgList(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if name != "" {
+		return e.orgContacts(all, name)
+	}
 	var table [][]any
 	for _, o := range all {
-		if e.json {
-			row := struct {
-				Organisation string   `json:"organisation"`
-				Domains      []string `json:"domains"`
-				Integrators  []string `json:"integrators"`
-				Language     any      `json:"language"`
-				Services     []string `json:"services"`
-				Manager      any      `json:"manager"`
-				Contacts     []string `json:"contacts"`
-			}{o.Name, list(o.Domains), list(o.Integrators), text(o.Language), list(o.Services), text(o.Manager), []string{}}
-			for _, c := range o.Contacts {
-				row.Contacts = append(row.Contacts, c.Address)
-			}
-			if err := e.printJSON(row); err != nil {
-				return err
-			}
+		if !e.json {
+			table = append(table, []any{o.Name, strings.Join(o.Domains, ";"), strings.Join(o.Integrators, ";"), o.Language,
+				strings.Join(o.Services, ";"), len(o.Contacts), o.Manager})
+			continue
 		}
-		table = append(table, []any{o.Name, strings.Join(o.Domains, ";"), strings.Join(o.Integrators, ";"), o.Language, len(o.Contacts), o.Manager})
+		row := struct {
+			Organisation string   `json:"organisation"`
+			Domains      []string `json:"domains"`
+			Integrators  []string `json:"integrators"`
+			Language     any      `json:"language"`
+			Services     []string `json:"services"`
+			Manager      any      `json:"manager"`
+			Contacts     []string `json:"contacts"`
+		}{o.Name, list(o.Domains), list(o.Integrators), text(o.Language), list(o.Services), text(o.Manager), []string{}}
+		for _, c := range o.Contacts {
+			row.Contacts = append(row.Contacts, c.Address)
+		}
+		if err := e.printJSON(row); err != nil {
+			return err
+		}
 	}
 	if e.json {
 		return nil
 	}
-	return e.table("ORGANISATION\tDOMAINS\tINTEGRATORS\tLANGUAGE\tCONTACTS\tMANAGER", table)
+	return e.table("ORGANISATION\tDOMAINS\tINTEGRATORS\tLANGUAGE\tSERVICES\tCONTACTS\tMANAGER", table)
+}
+
+// orgContacts prints the contacts of one organisation.
+func (e *env) orgContacts(all []store.Organisation, name string) error {
+	i := slices.IndexFunc(all, func(o store.Organisation) bool { return strings.EqualFold(o.Name, name) })
+	if i < 0 {
+		return refuse("no organisation %q; guichet org list names all", name)
+	}
+	var table [][]any
+	for _, c := range all[i].Contacts {
+		if !e.json {
+			table = append(table, []any{c.Address, c.Name, c.Phone, c.Role, c.Language})
+			continue
+		}
+		if err := e.printJSON(struct {
+			Organisation string `json:"organisation"`
+			Contact      string `json:"contact"`
+			Name         any    `json:"name"`
+			Phone        any    `json:"phone"`
+			Role         any    `json:"role"`
+			Language     any    `json:"language"`
+		}{all[i].Name, c.Address, text(c.Name), text(c.Phone), text(c.Role), text(c.Language)}); err != nil {
+			return err
+		}
+	}
+	if e.json {
+		return nil
+	}
+	return e.table("CONTACT\tNAME\tPHONE\tROLE\tLANGUAGE", table)
 }
