@@ -37,7 +37,7 @@ func TestNotificationsTogether(t *testing.T) {
 		w.pass(2 * time.Second)
 		w.run()
 		all := w.take(ticket.Notification, agent)
-		if got := all.mail.Subject; got != "Technical support: 3 notifications" {
+		if got := all.mail.Subject; got != "support@desk.example: 3 notifications" {
 			t.Errorf("subject %q", got)
 		}
 		for i := 30; i < 33; i++ {
