@@ -204,7 +204,7 @@ func pageSamples(name string) []Based {
 				Address: "a", URL: "/t/x", Refused: []FormFile{{Name: m.Files[0].Name, Size: 9e6, Reason: "too large"}}, MaxFile: 2 << 20})
 		case "approve":
 			for _, s := range []ticket.State{ticket.Open, ticket.Resolved, ticket.Closed} {
-				list = append(list, &ApprovalPage{TicketPage: TicketPage{Desk: m.Desk, Lang: lang, Number: m.Number, Subject: m.Subject, State: s, Zone: time.UTC},
+				list = append(list, &ApprovalPage{TicketPage: TicketPage{Desk: m.Desk, Lang: lang, Number: m.Number, Subject: m.Subject, State: s, Next: m.Next, Zone: time.UTC},
 					URL: "/t/x", Resolution: 1, Solution: m.Words, Asks: s == ticket.Resolved, MayRefuse: s == ticket.Closed, Mine: true,
 					Counts: lang == "en", Heard: s == ticket.Open, Comment: "words", Unsaid: lang == "en", TooLong: lang == "fr"})
 			}
