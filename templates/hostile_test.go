@@ -120,7 +120,7 @@ func TestValuesProperty(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkHarmless(t, string(kind), s, r)
-		words := trimLines(strings.Trim(cleanValue(s), "\n"))
+		words := strings.TrimSpace(trimLines(cleanValue(s)))
 		if kind == ticket.Update && !strings.Contains(r.Text, words) {
 			t.Fatalf("words %q lost in\n%s", words, r.Text)
 		}
