@@ -105,10 +105,11 @@ func (tx *Tx) LostAmong(rows []Outbox) ([]Outbox, error) {
 }
 
 // WaitingSince lists up to n messages after a row that wait for an agent since
-// before a time, agents' own not among them.
+// before a time, agents' own not among them. The + keeps the primary key out
+// of the plan: from row 0 on it would read the whole table.
 func (tx *Tx) WaitingSince(before time.Time, after int64, n int) ([]Message, error) {
 	rows, err := tx.query(`SELECT `+messageColumns+` FROM message WHERE visibility = 'waiting' AND role <> 'agent' AND at < ?
-		AND id > ? ORDER BY id LIMIT ?`, before, after, n)
+		AND +id > ? ORDER BY +id LIMIT ?`, before, after, n)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // What the tests, which are in package store_test for storetest's sake, may
 // use besides the exported API.
 
@@ -33,6 +35,9 @@ func (db *DB) Waiting() int {
 	defer w.mu.Unlock()
 	return len(w.queue) + len(w.urgent)
 }
+
+// IncompleteRaw is what SweepRaw looks for.
+func (tx *Tx) IncompleteRaw(before time.Time) ([]int64, error) { return tx.incompleteRaw(before) }
 
 // Writing says that the next update will be queued.
 func (db *DB) Writing() bool {

@@ -133,7 +133,8 @@ var hot = map[string]func(*store.Tx) error{
 		_, err := tx.LostAmong([]store.Outbox{{TicketID: 5, Party: 1}, {TicketID: 6, Party: 1}})
 		return err
 	},
-	"WaitingSince": func(tx *store.Tx) error { _, err := tx.WaitingSince(tx.Now(), 5, 9); return err },
+	"IncompleteRaw": func(tx *store.Tx) error { _, err := tx.IncompleteRaw(tx.Now()); return err },
+	"WaitingSince":  func(tx *store.Tx) error { _, err := tx.WaitingSince(tx.Now(), 5, 9); return err },
 	"AwaitingForm": func(tx *store.Tx) error {
 		if _, err := tx.AwaitingForm("support", "p5@x"); err != sql.ErrNoRows {
 			return err
@@ -162,6 +163,8 @@ var hot = map[string]func(*store.Tx) error{
 // wanted are steps that a plan must have: without them it reads, with an
 // index, what is not due.
 var wanted = map[string][]string{
+	"IncompleteRaw":      {"raw_incomplete (created<?"},
+	"WaitingSince":       {"message_waiting (at<?"},
 	"SameContent":        {"delivery_copy (copy_hash=?"},
 	"SameContentBare":    {"delivery_content (content_hash=?"},
 	"HasCopy":            {"delivery_copy (copy_hash=?"},

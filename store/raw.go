@@ -177,7 +177,7 @@ func (db *DB) SweepRaw(ctx context.Context, olderThan time.Duration) (int, error
 // incompleteRaw returns the rows of incomplete mails last written before a
 // time.
 func (tx *Tx) incompleteRaw(before time.Time) (ids []int64, err error) {
-	rows, err := tx.query(`SELECT id FROM raw WHERE complete = 0 AND created < ? ORDER BY id`, before)
+	rows, err := tx.query(`SELECT id FROM raw WHERE complete = 0 AND created < ? ORDER BY created, id`, before)
 	if err != nil {
 		return nil, err
 	}
