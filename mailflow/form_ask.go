@@ -142,15 +142,6 @@ func (a *Asked) askServices(f *Field, orgs []store.Organisation) bool {
 	return true
 }
 
-// organisation finds one that the integrator serves, or nil.
-func (a *Asked) organisation(name string) *store.Organisation {
-	i := slices.IndexFunc(a.orgs, func(o store.Organisation) bool { return o.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &a.orgs[i]
-}
-
 // Field finds a field as it is asked here, or nil.
 func (a *Asked) Field(name string) *Field {
 	i := slices.IndexFunc(a.Fields, func(f Field) bool { return f.Name == name })
