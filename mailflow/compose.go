@@ -175,6 +175,9 @@ func (f *Flow) gather(tx *store.Tx, dr *draft) (err error) {
 	if dr.args.Event == severalEvent {
 		return f.gatherItems(tx, dr)
 	}
+	if dr.row.Kind == ticket.Digest {
+		return f.gatherDigest(tx, dr)
+	}
 	if dr.args.Failed != 0 {
 		dr.other, err = tx.OutboxByID(dr.args.Failed)
 	}

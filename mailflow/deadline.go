@@ -142,7 +142,12 @@ func (f *Flow) stepOf(ctx context.Context, id int64) bool {
 
 // sweep removes what only had to be remembered for a while.
 func (f *Flow) sweep(ctx context.Context) {
-	f.update(ctx, "sweep budgets", func(tx *store.Tx) error { return tx.DropBudgets(tx.Now().Add(-2 * firstAnswerPeriod)) })
+	f.update(ctx, "sweep budgets", func(tx *store.Tx) error {
+		if err := tx.DropBudgets(tx.Now().Add(-2 * firstAnswerPeriod)); err != nil {
+			return err
+		}
+		return f.digests(tx)
+	})
 	for more := true; more; {
 		done := f.update(ctx, "drop old mails", func(tx *store.Tx) error {
 			n, err := tx.DropOldMails(tx.Now().Add(-keepMails), sweepBatch)

@@ -164,7 +164,7 @@ var viewMethods = map[string]any{
 	"Topic": (*view).Topic, "Where": (*view).Where, "StateName": (*view).StateName, "RoleName": (*view).RoleName,
 	"EventName": (*view).EventName, "Due": (*view).Due, "Marker": (*view).Marker, "Help": (*view).Help,
 	"Linked": (*view).Linked, "Attached": (*view).Attached, "Older": (*view).Older, "Excerpt": (*view).Excerpt,
-	"Last": (*view).Last, "EventOf": (*view).EventOf, "Untold": (*view).Untold, "Hours": (*view).Hours,
+	"Last": (*view).Last, "EventOf": (*view).EventOf, "Untold": (*view).Untold, "Hours": (*view).Hours, "Section": (*view).Section,
 }
 
 // callOf calls a method without reflection, which would take most of the time.
@@ -180,6 +180,8 @@ func callOf(fn any) func(*view, reflect.Value) reflect.Value {
 		return func(v *view, _ reflect.Value) reflect.Value { return reflect.ValueOf(fn(v)) }
 	case func(*view, time.Time) string:
 		return func(v *view, a reflect.Value) reflect.Value { return reflect.ValueOf(fn(v, timeOf(a))) }
+	case func(*view, string) []Item:
+		return func(v *view, a reflect.Value) reflect.Value { return reflect.ValueOf(fn(v, a.String())) }
 	case func(*view, int64) string:
 		return func(v *view, a reflect.Value) reflect.Value { return reflect.ValueOf(fn(v, a.Int())) }
 	case func(*view, string) string:

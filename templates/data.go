@@ -117,7 +117,8 @@ type Change struct {
 	Value, Was string // as the reader may see them; "": none
 }
 
-// Item is one of several notifications in one mail.
+// Item is one of several notifications in one mail, or of a digest's tickets,
+// whose Event is the section.
 type Item struct {
 	Number, Subject, Event string
 	State                  ticket.State

@@ -218,6 +218,15 @@ func golden(zone *time.Location) []variant {
 			m.Words = either(fr, "Comme convenu au téléphone, voici le formulaire.", "As agreed on the phone, here is the form.")
 			m.Next = Next{Kind: ticket.FormLink, At: day(28, 14)}
 		}},
+		{ticket.Digest, "", func(m *Mail, fr bool) {
+			m.Number, m.Subject, m.N, m.M = "", "", 12, 9
+			m.Items = []Item{
+				{Event: "waiting", Number: "INC-000120", Subject: either(fr, "Téléphone muet", "Mute phone"), At: day(20, 9), URL: "https://desk.example/t/a"},
+				{Event: "form", Subject: either(fr, "Panne", "Out of order"), At: day(23, 14)},
+				{Event: "new", Number: "INC-000123", Subject: either(fr, "Le routeur ne répond plus", "The router does not answer"), At: day(21, 14), URL: "https://desk.example/t/b"},
+				{Event: "new", Number: "INC-000124", Subject: "", At: day(21, 15)},
+			}
+		}},
 		{ticket.Moved, "", func(m *Mail, fr bool) { m.State = ticket.Open }},
 		{ticket.MergedMail, "", func(m *Mail, fr bool) { m.State, m.Other = ticket.Closed, "INC-000120" }},
 		{ticket.AlsoReceived, "", func(m *Mail, fr bool) {

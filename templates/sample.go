@@ -34,6 +34,11 @@ func samples(kind ticket.Kind) []*Mail {
 			m.Role, m.Theirs, m.Stranger, m.State, m.Validation = role, true, true, ticket.New, true
 		})
 	}
+	for _, section := range []string{"waiting", "form", "new"} {
+		add(func(m *Mail) {
+			m.Items = []Item{{Event: section, Subject: "Router"}, {Event: section, Number: "INC-000123", URL: m.URL}}
+		})
+	}
 	add(func(m *Mail) { m.Ours, m.Received = true, time.Time{} })
 	return list
 }

@@ -68,6 +68,8 @@ func mailSubject(d *view) string {
 	switch {
 	case d.kind == ticket.AlsoReceived:
 		return tagged(fmt.Sprintf(v.alsoReceived, d.Desk.Name), d.Number)
+	case d.kind == ticket.Digest:
+		return fmt.Sprintf(v.digest, d.Desk.Name, len(d.Items))
 	case d.kind == Several:
 		return fmt.Sprintf(v.several, d.Desk.Name, d.Count)
 	case d.Stranger:

@@ -75,6 +75,16 @@ func (v *view) EventName() string { return known(wordsOf(v.lang).events, v.Agent
 // EventOf is what happened in one of several notifications.
 func (v *view) EventOf(code string) string { return known(wordsOf(v.lang).events, code) }
 
+// Section is those of several items that bear a code.
+func (v *view) Section(code string) (list []Item) {
+	for _, i := range v.Items {
+		if i.Event == code {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
 // Untold is how many notifications are only counted; "" if none are.
 func (v *view) Untold() string {
 	if n := v.Count - len(v.Items); n > 0 {

@@ -30,7 +30,7 @@ type vocabulary struct {
 // subjects are those that do not hold the ticket's own; %s are the desk's
 // name and, in a stranger's, the time; strangerOther is for whom it only names.
 type subjects struct {
-	stranger, strangerOther, alsoReceived, none, several string
+	stranger, strangerOther, alsoReceived, none, several, digest string
 }
 
 var vocabularies = map[string]*vocabulary{"en": &english, "fr": &french}
@@ -124,6 +124,7 @@ var english = vocabulary{
 		strangerOther: "Request to %s of %s",
 		alsoReceived:  "Your further messages to %s",
 		none:          "your request",
+		digest:        "%s: tickets that need somebody (%d)",
 		several:       "%s: %d notifications",
 	},
 }

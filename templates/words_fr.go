@@ -67,6 +67,7 @@ var french = vocabulary{
 		strangerOther: "%s\u00a0: demande du %s",
 		alsoReceived:  "%s\u00a0: vos autres messages",
 		none:          "votre demande",
+		digest:        "%s\u00a0: tickets en attente (%d)",
 		several:       "%s\u00a0: %d notifications",
 	},
 }

@@ -78,6 +78,7 @@ const (
 	Receipt            Kind = "receipt"
 	RejectedCommand    Kind = "rejected-command"
 	Undeliverable      Kind = "undeliverable"
+	Digest             Kind = "digest"
 )
 
 // Ticket is what the rules know of one ticket.
