@@ -119,8 +119,10 @@ func (d *decision) openFor(p *plan) error {
 	if err := d.record(ticket.None, t, e, n, effects); err != nil {
 		return err
 	}
-	if err := d.tellAssigned(t, ticket.Event{Actor: p.w.address, Assignee: t.Assignee}); err != nil {
-		return err
+	if e.Type != ticket.FormSent { // of which all agents are told
+		if err := d.tellAssigned(t, ticket.Event{Actor: p.w.address, Assignee: t.Assignee}); err != nil {
+			return err
+		}
 	}
 	return d.receipt(t, p, id)
 }
