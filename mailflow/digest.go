@@ -16,6 +16,9 @@ const (
 	// digestAhead is how long before a form is given up the digest names it.
 	digestAhead = 48 * time.Hour
 	digestMost  = 50 // tickets of one section
+	// digestOld is how old a ticket is that a digest names: of younger ones
+	// the agents had a notification today.
+	digestOld = 24 * time.Hour
 )
 
 // The sections of a digest, as the templates know them.
@@ -75,6 +78,9 @@ func (d *decision) digest(desk *Desk) error {
 func (d *decision) digestItems(desk string) (items []argItem, err error) {
 	add := func(section string, list []ticket.Ticket, err error) error {
 		for _, t := range list {
+			if d.tx.Now().Sub(t.Created) < digestOld {
+				continue
+			}
 			at := t.Created
 			if section == digestForm {
 				at = t.Deadline

@@ -15,7 +15,7 @@ func TestDigest(t *testing.T) {
 		w.change(func(s *Settings) {
 			form := s.Desks[1]
 			form.Key, form.Address, form.Number = "forms", "forms@desk.example", "FRM-%05d"
-			form.Policy.Intake, form.Policy.Timers.FormExpires = ticket.Form, 3*day
+			form.Policy.Intake, form.Policy.Timers.FormExpires = ticket.Form, 4*day
 			s.Desks = append(s.Desks, form)
 			s.Agents[0].Desks = append(s.Agents[0].Desks, "forms")
 		})
@@ -35,13 +35,17 @@ func TestDigest(t *testing.T) {
 		w.submit(ada, "forms@desk.example", "Subject: Panne\n\nPlus rien.")
 		w.run()
 		w.forget()
+		sweep(8)
+		if n := w.left(agent); n != 0 {
+			t.Fatalf("%d mails of what came within the day", n)
+		}
 		sweep(7)
 		if n := w.left(agent); n != 0 {
 			t.Fatalf("%d mails before the morning", n)
 		}
 		sweep(8)
 		if l := w.take(ticket.Digest, agent); !strings.Contains(l.mail.Text, "- INC-000001 · Router · since ") ||
-			strings.Contains(l.mail.Text, "Panne") || !strings.Contains(l.mail.Text, "1 new, 0 closed") {
+			strings.Contains(l.mail.Text, "Panne") || !strings.Contains(l.mail.Text, "0 new, 0 closed") {
 			t.Errorf("the digest is\n%s", l.mail.Text)
 		}
 		w.take(ticket.Digest, second)

@@ -89,8 +89,8 @@ func storeHostile(t *testing.T, tx *store.Tx, name, s, key string) error {
 		return err
 	}
 
-	tk := fill(ticket.Ticket{Created: tx.Now(), Updated: tx.Now()}, s, "Number", "Desk", "State")
-	tk.Number, tk.Desk, tk.State = key, key, ticket.State(key)
+	tk := fill(ticket.Ticket{Created: tx.Now(), Updated: tx.Now()}, s, "Number", "Desk", "State", "FormFor")
+	tk.Number, tk.Desk, tk.State, tk.FormFor = key, key, ticket.State(key), key
 	if tk.ID, err = tx.AddTicket(tk, s); err != nil {
 		return err
 	}

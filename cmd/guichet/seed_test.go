@@ -44,7 +44,7 @@ func wantStates(t *testing.T, seed *storetest.Seed) {
 	for table, want := range map[string][]string{
 		"delivery": {"done", "held", "new", "set-aside"},
 		"outbox":   {"cancelled", "failed", "held", "queued", "sending", "sent"},
-		"ticket":   {"closed", "new", "open", "resolved"},
+		"ticket":   {"awaiting-form", "closed", "new", "open", "resolved"},
 	} {
 		var have []string
 		for _, row := range seed.Of(table) {
@@ -57,11 +57,24 @@ func wantStates(t *testing.T, seed *storetest.Seed) {
 	}
 }
 
+// The scenario's form desk.
+const (
+	seedForm = `forms: {incident: {fields: [{name: what, type: text, label: {en: What happens}, required: yes},
+  {name: screenshot, type: file, label: {en: Screenshot}}, {name: details, type: textarea, label: {en: Details}}]}}`
+	seedDesk = `  forms:
+    address: forms@desk.example
+    number: FRM-%06d
+    intake: form
+    validation: yes
+    form: incident
+`
+)
+
 // makeStore fills a database by real mails, and with what no mail can bring
 // about, and leaves it without a gateway.
 func makeStore(t *testing.T, d *storetest.Database) *running {
 	t.Helper()
-	g := newGateway(t, d.URL)
+	g := newGateway(t, d.URL, "agents:", seedForm+"\nagents:", "  sales:", seedDesk+"  sales:")
 	write(t, filepath.Join(g.dir, "guichet.key"), seedKey)
 	g.start()
 	t.Cleanup(g.stop)

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,14 +28,23 @@ var wrongField = regexp.MustCompile(`id="e-([a-z_-]+)"`)
 // form fills in the form behind a mail, as a browser without scripts sends it.
 func (s *story) form(m *sent, want []string, body string) {
 	s.t.Helper()
-	values := url.Values{}
+	var sent bytes.Buffer
+	form := multipart.NewWriter(&sent)
 	for line := range strings.Lines(body) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-			values.Add(name, value)
+		name, value, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if !ok {
+			continue
+		}
+		if field, isFile := strings.CutPrefix(name, "@"); isFile {
+			w, _ := form.CreateFormFile(field, value)
+			io.WriteString(w, "what "+value+" holds\n")
+		} else {
+			form.WriteField(name, value)
 		}
 	}
+	form.Close()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.PostForm("http://"+s.g.addr["web"]+s.linkIn(m), values)
+	resp, err := client.Post("http://"+s.g.addr["web"]+s.linkIn(m), form.FormDataContentType(), &sent)
 	if err != nil {
 		s.fatalf("%v", err)
 	}
