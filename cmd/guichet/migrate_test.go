@@ -56,7 +56,7 @@ func TestMigrate(t *testing.T) {
 	}
 	for _, d := range []*storetest.Database{pg, last} {
 		t.Run(d.Engine, func(t *testing.T) {
-			g := newGateway(t, d.URL)
+			g := seedGateway(t, d.URL)
 			key, err := os.ReadFile(filepath.Join(made.dir, "guichet.key"))
 			if err != nil {
 				t.Fatal(err)

@@ -70,11 +70,17 @@ const (
 `
 )
 
+// seedGateway has the scenario's desks.
+func seedGateway(t testing.TB, database string) *running {
+	t.Helper()
+	return newGateway(t, database, "agents:", seedForm+"\nagents:", "  sales:", seedDesk+"  sales:")
+}
+
 // makeStore fills a database by real mails, and with what no mail can bring
 // about, and leaves it without a gateway.
 func makeStore(t *testing.T, d *storetest.Database) *running {
 	t.Helper()
-	g := newGateway(t, d.URL, "agents:", seedForm+"\nagents:", "  sales:", seedDesk+"  sales:")
+	g := seedGateway(t, d.URL)
 	write(t, filepath.Join(g.dir, "guichet.key"), seedKey)
 	g.start()
 	t.Cleanup(g.stop)

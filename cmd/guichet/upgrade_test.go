@@ -30,7 +30,7 @@ func olderGateway(t *testing.T, d *storetest.Database, schema int64) (*running, 
 	seed.Shift(time.Since(seed.Made) - time.Hour)
 	d.MigrateTo(schema)
 	d.Fill(seed)
-	g := newGateway(t, d.URL)
+	g := seedGateway(t, d.URL)
 	write(t, filepath.Join(g.dir, "guichet.key"), seedKey)
 	return g, seed
 }
@@ -55,16 +55,21 @@ func TestUpgrade(t *testing.T) {
 func (g *running) worksOn(seed *storetest.Seed) {
 	t := g.t
 	t.Helper()
-	numbers := map[int64]string{}
+	numbers, tickets := map[int64]string{}, 0
 	for _, row := range seed.Of("ticket") {
-		numbers[row["id"].(int64)] = row["number"].(string)
-		code, out, errs := g.command("ticket", "show", row["number"].(string))
+		tickets++
+		number, ok := row["number"].(string)
+		if !ok {
+			continue // its form is awaited
+		}
+		numbers[row["id"].(int64)] = number
+		code, out, errs := g.command("ticket", "show", number)
 		if code != exitDone {
-			t.Errorf("ticket show %s: exit %d: %s", row["number"], code, errs)
+			t.Errorf("ticket show %s: exit %d: %s", number, code, errs)
 		}
 		for _, m := range seed.Of("message") {
 			if words := strings.TrimSpace(m["words"].(string)); m["ticket_id"] == row["id"] && !strings.Contains(oneLine(out), oneLine(words)) {
-				t.Errorf("ticket show %s lacks %q:\n%s", row["number"], words, out)
+				t.Errorf("ticket show %s lacks %q:\n%s", number, words, out)
 			}
 		}
 	}
@@ -73,8 +78,8 @@ func (g *running) worksOn(seed *storetest.Seed) {
 	g.threadsAnswers(seed, numbers)
 	g.opensPages(seed)
 	g.settled()
-	if n := len(g.rows("ticket", "list")); n != len(numbers)+2 {
-		t.Errorf("%d tickets, had %d, and two mails were accepted", n, len(numbers))
+	if n := len(g.rows("ticket", "list")); n != tickets+2 {
+		t.Errorf("%d tickets, had %d, and two mails were accepted", n, tickets)
 	}
 }
 
