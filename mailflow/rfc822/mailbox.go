@@ -195,7 +195,7 @@ func (l *idList) add(id string) {
 
 // cleanID gives an id with its brackets, or "".
 func cleanID(s string) string {
-	s = cleanName(strings.Join(strings.Fields(s), "")) // last: joining can undo NFC
+	s = cleanName(strings.Join(strings.Fields(s), ""))    // last: joining can undo NFC
 	s = strings.TrimLeft(strings.Trim(s, "<>"), "\u0338") // NFC would make one character of it and the bracket
 	if i := strings.IndexAny(s, "<>"); i >= 0 {
 		s = s[:i] // "a@b>c": what another reader of it would take
