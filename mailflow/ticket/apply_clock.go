@@ -37,12 +37,13 @@ func (c *change) stick(step Kind) {
 }
 
 // resume takes the clock up again where it had stopped because nobody could
-// be reached. A warning that nobody got is given anew.
+// be reached. A warning that nobody got stays marked, so that it is what is
+// said again, not the reminder before it.
 func (c *change) resume() {
 	if c.Stuck == "" {
 		return
 	}
-	c.Next, c.Warned = c.Stuck, c.Stuck == ClosedMail
+	c.Next = c.Stuck
 	c.again()
 }
 

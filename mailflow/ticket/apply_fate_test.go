@@ -91,9 +91,12 @@ func TestStuck(t *testing.T) {
 	row("frozen 2x warned", "failed auto-close-warning underway", "frozen 2x warned", "notification>agents")
 	row("frozen 2x warned", "failed auto-close-warning lost unreachable", "frozen 2x warned stuck=auto-close-warning", "notification>agents")
 	row("frozen 2x warned stuck=auto-close-warning", "taken auto-close-warning unreachable", "frozen 2x warned stuck=auto-close-warning", "")
-	row("frozen 2x warned stuck=auto-close-warning", "taken update", "frozen 2x: auto-close-warning in 20h", "")
-	row("frozen 2x warned", "failed auto-close-warning lost", "frozen 2x: auto-close-warning in 20h", "notification>agents")
-	row("resolved #1 warned", "failed auto-close-warning lost", "resolved #1: auto-close-warning in 30h", "notification>agents")
+	row("frozen 2x warned stuck=auto-close-warning", "taken update", "frozen 2x warned: auto-close-warning in 20h", "")
+	row("frozen 2x warned", "failed auto-close-warning lost", "frozen 2x warned: auto-close-warning in 20h", "notification>agents")
+	row("resolved #1 warned", "failed auto-close-warning lost", "resolved warned #1: auto-close-warning in 30h", "notification>agents")
+	// What was lost is the warning, not the reminder before it.
+	row("frozen 2x warned: auto-close-warning in 0h", "deadline lost", "frozen 2x warned", "auto-close-warning>parties")
+	row("resolved #1 warned: auto-close-warning in 0h", "deadline lost", "resolved warned #1", "auto-close-warning>parties")
 	row("frozen 2x warned: closed in 1h", "failed auto-close-warning lost", "frozen 2x warned: closed in 1h", "notification>agents")
 }
 
