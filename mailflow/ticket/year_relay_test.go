@@ -21,9 +21,6 @@ func (l *life) post(f ticket.Effect, writer *person) {
 		if p.lost && !l.last().e.Words {
 			l.fail(fmt.Sprintf("%s goes to one who cannot be reached", f.Mail))
 		}
-		if f.Mail == ticket.Reminder && p.lost {
-			l.fail("a reminder goes to one who cannot be reached")
-		}
 		c := &letterCopy{letter: m, to: p, state: "queued"}
 		m.copies = append(m.copies, c)
 		l.w.count[fmt.Sprintf("mail %s %d", f.Mail, f.N)]++
