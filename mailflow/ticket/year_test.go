@@ -136,3 +136,32 @@ func (w *world) report() string {
 	}
 	return b.String()
 }
+
+// agrees holds the ticket against what the oracle knows of it.
+func (o *oracle) agrees(t ticket.Ticket) string {
+	switch {
+	case t.State != o.phase || t.Closed != o.why:
+		return fmt.Sprintf("it must be %s %s", o.phase, o.why)
+	case !t.Deadline.Equal(o.due):
+		return fmt.Sprintf("what is due (%s) must be due at %v, not %v", o.next, o.due, t.Deadline)
+	case (t.Number != "") != o.number:
+		return fmt.Sprintf("number %q", t.Number)
+	}
+	return ""
+}
+
+// same compares mails with what the oracle says.
+func same(got []ticket.Effect, want []string) bool {
+	var mails []string
+	for _, f := range got {
+		switch {
+		case f == ticket.OpenLinked:
+			mails = append(mails, "a linked ticket")
+		case f.N > 0 || f.M > 0:
+			mails = append(mails, fmt.Sprintf("%s > %s, %d of %d", f.Mail, f.To, f.N, f.M))
+		default:
+			mails = append(mails, fmt.Sprintf("%s > %s", f.Mail, f.To))
+		}
+	}
+	return slices.Equal(mails, want)
+}
