@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,6 +69,8 @@ type world struct {
 	mails int
 	late  catchUp
 	lent  []Lent // not sent yet
+
+	lending sync.Mutex // guards lent while decisions run
 }
 
 // letter is one mail that left.
@@ -227,6 +230,8 @@ func (w *world) leased() []Lent {
 	w.t.Helper()
 	var waited []store.Outbox
 	w.update(func(tx *store.Tx) (err error) { waited, err = tx.LeaseOutbox(100, time.Minute); return err })
+	w.lending.Lock()
+	defer w.lending.Unlock()
 	rows := w.lent
 	for _, o := range waited {
 		rows = append(rows, Lent{Row: o})
@@ -241,7 +246,9 @@ func (w *world) leased() []Lent {
 func (w *world) lend() {
 	w.f.Lends = func(bool) (time.Duration, bool) { return time.Minute, true }
 	w.f.Lent = func(rows []Lent) {
+		w.lending.Lock()
 		w.lent = append(w.lent, rows...)
+		w.lending.Unlock()
 		for _, l := range rows {
 			read := &draft{row: l.Row, args: argsOf(l.Row)}
 			w.update(func(tx *store.Tx) error {
