@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	notifyEach   = 30               // Flow.NotifyEach, unless that is set
+	notifyEach   = 30               // [Limits].Notifications where that is 0
 	notifyPeriod = 10 * time.Minute // what it holds for
 	batchMax     = 200              // of them that the one mail names; the others are counted
 	severalEvent = "several"
@@ -72,7 +72,7 @@ type argItem struct {
 
 // notify queues a notification, or adds it to those that come as one mail.
 func (d *decision) notify(o store.Outbox, a args) error {
-	due, id := d.f.batches.spend(o.Recipient, d.tx.Now(), d.f.NotifyEach)
+	due, id := d.f.batches.spend(o.Recipient, d.tx.Now(), d.s.Limits.Notifications)
 	if due.IsZero() {
 		o.Args = a.json()
 		return d.add(o)

@@ -31,9 +31,6 @@ type Flow struct {
 	// Unreadable names the desks whose mailboxes cannot be fetched: no step is
 	// taken on their tickets meanwhile, for an answer may lie there. Nil: none.
 	Unreadable func() []string
-	// NotifyEach is how many notifications to one agent leave each as a mail of
-	// its own within ten minutes, before the rest come as one; 0 is 30.
-	NotifyEach int
 	// Outgoing is called when rows were added to the outbox.
 	Outgoing func()
 	// Lends, if set, says whether the rows that a decision adds to the outbox

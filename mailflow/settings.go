@@ -32,6 +32,7 @@ type Limits struct {
 	MinFree        int64         // bytes free in the store's file system; below it MAIL gets 452; 0 means the smaller of 1 GiB and 5 %
 	ReadTimeout    time.Duration // for reading one mail
 	CatchUp        int           // overdue steps a minute; 0 means 60
+	Notifications  int           // to one agent in 10 minutes that leave as mails of their own; 0 means 30
 }
 
 // Desk is one support address with its policy.

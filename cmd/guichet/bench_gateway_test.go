@@ -25,6 +25,7 @@ smtp: {listen: "127.0.0.1:0", max_message_size: 26MiB}
 web: {listen: "127.0.0.1:0", base_url: "http://desk.example"}
 admin: {listen: "127.0.0.1:0"}
 relay: {url: "smtp://RELAY"}
+limits: {notifications: 1000000}
 agents:
   - {address: agent@desk.example, name: First agent, desks: [support]}
 desks:

@@ -134,6 +134,9 @@ type limitsConfig struct {
 	// How many steps that were due while nothing ran, such as reminders, are
 	// taken in a minute.
 	CatchUp int `yaml:"catch_up"`
+	// How many notifications an agent gets one by one in ten minutes; the rest
+	// of them come as one mail.
+	Notifications int `yaml:"notifications"`
 }
 
 type agentConfig struct {
@@ -158,7 +161,7 @@ func defaults() *Config {
 	return &Config{
 		SMTP:   smtpConfig{MaxMessageSize: 25 << 20},
 		Relay:  relayConfig{Rate: rate{Per: time.Minute}, Connections: 4, Envelope: "verp"},
-		Limits: limitsConfig{MaxUnprocessed: 100_000, ReadTimeout: timer(10 * time.Second), CatchUp: 60},
+		Limits: limitsConfig{MaxUnprocessed: 100_000, ReadTimeout: timer(10 * time.Second), CatchUp: 60, Notifications: 30},
 	}
 }
 

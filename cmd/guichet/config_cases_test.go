@@ -21,6 +21,7 @@ var problemCases = []struct {
 	{"secret_file: var/g.key", "secret_file:", []string{`c.yaml:3: secret_file: missing; name a file for the signing key, such as var/guichet.key`}},
 	{"trust: {}", "hostname: again", []string{`c.yaml:7: hostname: stands here for the second time, first in line 1; remove one`}},
 	{"trust: {}", "templates: nowhere/../..\nlimits: {max_unprocessed: 0}", []string{`c.yaml:8: limits.max_unprocessed: must be 1 or more`}},
+	{"trust: {}", "limits: {notifications: 0}", []string{`c.yaml:7: limits.notifications: must lie between 1 and 1000000`}},
 	{"trust: {}", "limits: {catch_up: 0}", []string{`c.yaml:7: limits.catch_up: must lie between 1 and 6000 a minute`}},
 	{"trust: {}", "limits: {read_timeout: off, min_free: -1}", []string{
 		`c.yaml:7: limits.min_free: "-1" is no size; write a whole number with KiB, MiB or GiB, such as 25MiB`,

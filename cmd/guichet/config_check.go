@@ -91,6 +91,9 @@ func (c *checker) checkLimits() {
 	if l.CatchUp < 1 || l.CatchUp > 6000 {
 		c.bad("limits.catch_up", "must lie between 1 and 6000 a minute")
 	}
+	if l.Notifications < 1 || l.Notifications > 1_000_000 {
+		c.bad("limits.notifications", "must lie between 1 and 1000000")
+	}
 	if m := c.cfg.SMTP.MaxMessageSize; m < 1<<10 || m > 1<<30 {
 		c.bad("smtp.max_message_size", "must lie between 1KiB and 1GiB")
 	}

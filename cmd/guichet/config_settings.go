@@ -25,6 +25,7 @@ func (c *Config) Settings() *mailflow.Settings {
 			MinFree:        int64(c.Limits.MinFree),
 			ReadTimeout:    time.Duration(c.Limits.ReadTimeout),
 			CatchUp:        c.Limits.CatchUp,
+			Notifications:  c.Limits.Notifications,
 		},
 	}
 	s.TrustedNetworks = c.trustedNetworks()

@@ -125,7 +125,7 @@ func TestConfigSettings(t *testing.T) {
 	if got := s.TrustedNetworks; len(got) != 2 || got[0].String() != "192.0.2.7/32" || got[1].String() != "10.0.0.0/8" {
 		t.Errorf("networks are %v", got)
 	}
-	want := mailflow.Limits{MaxMessage: 25 << 20, MaxUnprocessed: 100_000, ReadTimeout: 10 * time.Second, CatchUp: 60}
+	want := mailflow.Limits{MaxMessage: 25 << 20, MaxUnprocessed: 100_000, ReadTimeout: 10 * time.Second, CatchUp: 60, Notifications: 30}
 	if s.Limits != want {
 		t.Errorf("limits are %+v", s.Limits)
 	}

@@ -86,8 +86,18 @@ func newGateway(t testing.TB, database string, replace ...string) *running {
 		text = strings.Replace(text, replace[i], replace[i+1], 1)
 	}
 	g.config = filepath.Join(g.dir, "config.yaml")
-	write(t, g.config, text)
+	write(t, g.config, notifyingEach(text))
 	return g
+}
+
+// notifyingEach has every notification leave as a mail of its own, so that
+// each can be waited for.
+func notifyingEach(config string) string {
+	const each = "notifications: 1000000"
+	if before, after, ok := strings.Cut(config, "limits: {"); ok {
+		return before + "limits: {" + each + ", " + after
+	}
+	return "limits: {" + each + "}\n" + config
 }
 
 const storyConfig = `

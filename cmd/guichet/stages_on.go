@@ -4,17 +4,14 @@ package main
 
 import (
 	"context"
-	"math"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
 // stages are what works on mails once they are taken. With GUICHET_PAUSE set
-// they begin at SIGUSR1, so that the taking alone can be measured. The one
-// agent is told of each ticket in a mail of its own.
+// they begin at SIGUSR1, so that the taking alone can be measured.
 func (g *gateway) stages() []func(context.Context) error {
-	g.flow.NotifyEach = math.MaxInt
 	resumed := make(chan struct{})
 	if os.Getenv("GUICHET_PAUSE") == "" {
 		close(resumed)
