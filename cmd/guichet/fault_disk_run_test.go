@@ -66,7 +66,7 @@ func diskGateway(t *testing.T, dir, database string, replace ...string) *running
 	g := &running{t: t, dir: dir, sink: newSink(t), patience: patience}
 	g.config = dir + "/config.yaml"
 	text := strings.NewReplacer("DATABASE", database, "RELAY", g.sink.addr).Replace(storyConfig)
-	write(t, g.config, strings.NewReplacer(replace...).Replace(text))
+	write(t, g.config, notifyingEach(strings.NewReplacer(replace...).Replace(text)))
 	return g
 }
 
