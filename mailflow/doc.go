@@ -8,9 +8,13 @@
 //	people    who wrote, in which role, and how far the sender is proven
 //	decide    the one transaction in which the rules of package ticket are
 //	          applied: open (a new ticket), words (what a party's text plainly
-//	          says), keep (a mail as a message), command and agent (what an agent asks for), confirm (an
-//	          agent who was not proven), bounce (reports on our own mails)
-//	notify    what the rules decided becomes outbox rows
+//	          says), join (a form desk's further mails), approve and said (a
+//	          solution confirmed or refused), keep (a mail as a message), command,
+//	          plan, carry and agent (what an agent asks for, as steps that are
+//	          carried out), phone (a ticket opened for somebody),
+//	          confirm (an agent who was not proven), bounce (reports on our mails)
+//	notify    what the rules decided becomes outbox rows; batch: many to one
+//	          agent become one; lend: they are leased as they are added
 //	compose   a row becomes a finished mail, searched for what must not leave
 //	outcome   what became of a mail, and what follows from it
 //	deadline  what is due without any mail

@@ -353,18 +353,12 @@ func (d *decision) persons(parties []store.Party, addresses []string) (ids []int
 	return ids, nil
 }
 
-// agents are those who are notified: the assignee while there is one who
-// works on the desk, or else all of the desk's. Each becomes a party of the
+// agents are those who are notified, but one. Each becomes a party of the
 // ticket, so that the reply address proves who answers.
 func (d *decision) agents(t ticket.Ticket, but string) ([]store.Party, error) {
 	var to []store.Party
-	assignee := d.s.Agent(t.Assignee)
-	for i := range d.s.Agents {
-		a := &d.s.Agents[i]
-		if !a.WorksOn(t.Desk) || a.Address == but {
-			continue
-		}
-		if assignee != nil && assignee.WorksOn(t.Desk) && assignee != a {
+	for _, a := range d.s.Notified(t) {
+		if a.Address == but {
 			continue
 		}
 		p, err := d.agentParty(t.ID, a)

@@ -101,6 +101,21 @@ func (s *Settings) policyAfter(t ticket.Ticket, e ticket.Event) ticket.Policy {
 	return ticket.Policy{}
 }
 
+// Notified are the agents who are told what happens to a ticket: its assignee
+// while that one works on the desk, or else all of the desk's.
+func (s *Settings) Notified(t ticket.Ticket) []*Agent {
+	if a := s.Agent(t.Assignee); a != nil && a.WorksOn(t.Desk) {
+		return []*Agent{a}
+	}
+	var all []*Agent
+	for i := range s.Agents {
+		if s.Agents[i].WorksOn(t.Desk) {
+			all = append(all, &s.Agents[i])
+		}
+	}
+	return all
+}
+
 // Agent returns the agent with that address, or nil.
 func (s *Settings) Agent(address string) *Agent {
 	for i := range s.Agents {

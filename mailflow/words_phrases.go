@@ -42,8 +42,9 @@ type book struct {
 	inPhrase  map[string]bool // words of phrases that say something
 }
 
-// phraseBook is the book, which takes some tenths of a second to read: whoever starts
-// the program and reads no answer goes without.
+// phraseBook is the book, which takes some tenths of a second to read: whoever
+// starts the program and reads no answer goes without. It is asked for before
+// the transaction that judges words, in which nobody else could write.
 var phraseBook = sync.OnceValue(func() *book {
 	b := &book{senses: map[uint64]sense{}, greetings: map[string]bool{}, closings: map[string]bool{},
 		doubts: map[string]bool{}, inPhrase: map[string]bool{}}

@@ -45,8 +45,7 @@ type load struct {
 
 	mu       sync.Mutex
 	letters  []*letter // those that were acknowledged
-	due      int       // mails, for them: see mailsFor
-	left     int       // those that the sink took
+	due      int       // mails, for them
 	refused  map[int]int
 	cut      int     // connections that ended without an answer
 	acks     []*sent // acknowledgments that their readers may answer
@@ -84,14 +83,11 @@ func (l *load) notice(m *sent) {
 		return
 	}
 	l.seen[m.mail.MessageID] = true
-	if m.kind() != "notification" {
-		l.left++
-	}
 	switch {
 	case len(m.mail.ReplyTo) == 0:
 	case m.kind() == "acknowledgment":
 		l.acks = append(l.acks, m)
-	case m.kind() == "notification" && m.to == "agent@desk.example" && m.mail.Header.Get("X-Guichet-Ticket") != "":
+	case m.kind() == "notification" && m.to == "agent@desk.example":
 		l.notes = append(l.notes, m)
 	}
 }
@@ -118,7 +114,7 @@ func (l *load) send(no int, rnd *rand.Rand) {
 // deliver gives a letter to the gateway until it is acknowledged.
 func (l *load) deliver(no int, c *caller, m *letter) *caller {
 	giveUp := time.Now().Add(3 * time.Minute)
-	for pause := 5 * time.Millisecond; ; rest(pause, nil) {
+	for ; ; rest(5*time.Millisecond, nil) {
 		if time.Now().After(giveUp) {
 			l.t.Errorf("no 250 for %s %s in %d tries", m.kind, m.id, m.tries)
 			return c
@@ -144,27 +140,24 @@ func (l *load) deliver(no int, c *caller, m *letter) *caller {
 		}
 		c.Close()
 		c = nil
-		if l.failed(m, err) {
-			pause = 50 * time.Millisecond
-		}
+		l.failed(m, err)
 	}
 }
 
-// failed counts what was no 250, and says whether it was an answer. A 5xx is
-// never right: the sending server would give the mail back.
-func (l *load) failed(m *letter, err error) (answered bool) {
+// failed counts an answer that was no 250. A 5xx is never right: the sending
+// server would give the mail back.
+func (l *load) failed(m *letter, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	reply, ok := errors.AsType[*textproto.Error](err)
 	if !ok {
 		l.cut++
-		return false
+		return
 	}
 	l.refused[reply.Code/100]++
 	if reply.Code/100 != 4 {
 		l.t.Errorf("%s %s was answered %v", m.kind, m.id, reply)
 	}
-	return true
 }
 
 // caller is a connection to the gateway.
@@ -195,11 +188,10 @@ func (c *caller) send(from, to string, raw []byte) error {
 
 // backlog is how many mails may be due and not yet at the relay before the
 // senders hold back: what is to be seen is faults, not overload.
-const backlog = 100
+const backlog = 300
 
-// mailsFor is how many mails are due for a letter soon: see oracle.sent.
-// Notifications are not counted, of which many leave together later.
-var mailsFor = map[string]int{asTicket: 1, asReply: 1}
+// mailsFor is how many mails are due for a letter: see oracle.sent.
+var mailsFor = map[string]int{asTicket: 3, asAnswer: 2, asReply: 1}
 
 // write makes the next letter: an answer where somebody waits for one, or a
 // new writer's mail; one in twenty with a large file. It makes none while the
@@ -207,7 +199,7 @@ var mailsFor = map[string]int{asTicket: 1, asReply: 1}
 func (l *load) write(rnd *rand.Rand) *letter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.due-l.left > backlog {
+	if l.due-len(l.seen) > backlog {
 		return nil
 	}
 	l.next++

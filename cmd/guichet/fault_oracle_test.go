@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -149,8 +148,7 @@ func (o *oracle) outbox() {
 
 // sent wants the mails that are due by the rules, each under one Message-ID: an
 // acknowledgment and a notification of each agent for a ticket, a notification
-// of each for a party's answer, an update for an agent's. A notification may
-// also be one of several in one mail.
+// of each for a party's answer, an update for an agent's.
 func (o *oracle) sent(numbers map[string]string) {
 	want, got := map[string]int{}, map[string]map[string]bool{}
 	customer := map[string]string{}
@@ -176,35 +174,16 @@ func (o *oracle) sent(numbers map[string]string) {
 			due(number, kind, to)
 		}
 	}
-	had := func(number, kind, to, id string) {
-		key := number + " " + kind + " " + to
+	for _, m := range o.sink.all() {
+		key := m.mail.Header.Get("X-Guichet-Ticket") + " " + m.kind() + " " + m.to
 		if got[key] == nil {
 			got[key] = map[string]bool{}
 		}
-		got[key][id] = true
+		got[key][m.mail.MessageID] = true
 	}
-	taken := map[string]bool{}
-	for _, m := range o.sink.all() {
-		taken[m.mail.MessageID] = true
-		if number := m.mail.Header.Get("X-Guichet-Ticket"); number != "" || m.kind() != "notification" {
-			had(number, m.kind(), m.to, m.mail.MessageID)
-		}
-	}
-	unnamed := o.several(taken, had)
 	for key, n := range want {
-		to := key[strings.LastIndexByte(key, ' ')+1:]
-		short := n - len(got[key])
-		if short > 0 && strings.Contains(key, " notification ") && unnamed[to] >= short {
-			unnamed[to] -= short
-			continue
-		}
-		if short > 0 {
+		if len(got[key]) < n {
 			o.complain(&o.missing, "%d of %d mails: %s", len(got[key]), n, key)
-		}
-	}
-	for to, n := range unnamed {
-		if n != 0 {
-			o.complain(&o.surplus, "%d notifications to %s of nothing", n, to)
 		}
 	}
 	for key, ids := range got {
@@ -212,46 +191,6 @@ func (o *oracle) sent(numbers map[string]string) {
 			o.complain(&o.surplus, "%d mails where %d are due: %s", len(ids), want[key], key)
 		}
 	}
-}
-
-// several tells of each notification that the relay took in a mail of several,
-// and counts, by reader, those that such mails count and do not name.
-func (o *oracle) several(taken map[string]bool, had func(number, kind, to, id string)) (unnamed map[string]int) {
-	unnamed = map[string]int{}
-	numbers := map[int64]string{}
-	rows, err := o.db.Query(`SELECT id, number FROM ticket`)
-	o.must(err)
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		var number string
-		o.must(rows.Scan(&id, &number))
-		numbers[id] = number
-	}
-	o.must(rows.Err())
-	mails, err := o.db.Query(`SELECT recipient, mail_id, args FROM outbox WHERE kind = 'notification' AND ticket_id IS NULL`)
-	o.must(err)
-	defer mails.Close()
-	for mails.Next() {
-		var to, id, text string
-		var args struct {
-			Count int
-			Items []struct{ Ticket int64 }
-		}
-		o.must(mails.Scan(&to, &id, &text))
-		o.must(json.Unmarshal([]byte(text), &args))
-		if !taken[id] {
-			continue
-		}
-		for i, item := range args.Items {
-			had(numbers[item.Ticket], "notification", to, fmt.Sprintf("%s %d", id, i))
-		}
-		if unnamed[to] += args.Count - len(args.Items); args.Count > len(args.Items) && len(args.Items) < 200 {
-			o.complain(&o.missing, "%d notifications in one mail, which names %d", args.Count, len(args.Items))
-		}
-	}
-	o.must(mails.Err())
-	return unnamed
 }
 
 // late is how long after a process has ended what it still sent may be seen to

@@ -297,27 +297,11 @@ func (s *service) settled() {
 		for _, name := range []string{"unprocessed", "outbox_busy", "outbox_queued"} {
 			n, ok := s.metric(name)
 			if left = fmt.Sprintf("%s %v", name, n); !ok || n != 0 {
-				if ok && name == "outbox_queued" {
-					s.hurry()
-				}
 				return false
 			}
 		}
 		return true
 	})
-}
-
-// hurry sends at once the notifications that are collected to leave together
-// later.
-func (s *service) hurry() {
-	s.t.Helper()
-	for _, row := range s.rows("outbox", "list", "--state", "queued") {
-		if row["kind"] == "notification" && row["ticket"] == nil {
-			if code, _, errs := s.command("outbox", "retry", fmt.Sprint(row["id"])); code != 0 {
-				s.t.Logf("outbox retry: %s", errs) // it may have left meanwhile
-			}
-		}
-	}
 }
 
 // ready waits until mail is taken.

@@ -178,7 +178,10 @@ func (sim *simulation) print(t ticket.Ticket, now time.Time) error {
 func (sim *simulation) mail(began ticket.State, t ticket.Ticket, effect ticket.Effect, now time.Time) error {
 	row := simulatedRow{From: began, At: stamp(now), Kind: string(effect.Mail), Recipients: sim.to, State: string(t.State)}
 	if effect.To == ticket.Agents {
-		row.Recipients = sim.agents(t)
+		row.Recipients = []string{}
+		for _, a := range sim.s.Notified(t) {
+			row.Recipients = append(row.Recipients, a.Address)
+		}
 	}
 	count := ""
 	if effect.M > 0 {
@@ -190,20 +193,6 @@ func (sim *simulation) mail(began ticket.State, t ticket.Ticket, effect ticket.E
 	}
 	_, err := fmt.Fprintf(sim.e.stdout, "  %s  %-18s  %-8s  %s\n", now.Format("2006-01-02 15:04 MST"), row.Kind, count, strings.Join(row.Recipients, ", "))
 	return err
-}
-
-// agents are those who are notified: the assignee, or all of the desk's.
-func (sim *simulation) agents(t ticket.Ticket) []string {
-	if a := sim.s.Agent(t.Assignee); a != nil && a.WorksOn(t.Desk) {
-		return []string{a.Address}
-	}
-	out := []string{}
-	for _, a := range sim.s.Agents {
-		if a.WorksOn(t.Desk) {
-			out = append(out, a.Address)
-		}
-	}
-	return out
 }
 
 // taken tells the rules that the relay has a mail.
