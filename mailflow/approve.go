@@ -41,7 +41,6 @@ const MaxComment = 20_000
 // nothing stands behind the link.
 func (f *Flow) Hear(ctx context.Context, w Word) (Heard, error) {
 	var heard Heard
-	phraseBook() // not within the transaction
 	d := &decision{f: f, s: f.Settings.Load()}
 	err := f.DB.Update(ctx, "hear", func(tx *store.Tx) (err error) {
 		d.tx, d.queued, d.why = tx, false, nil

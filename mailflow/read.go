@@ -52,9 +52,6 @@ func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
 		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}
 	}
 	in.hash(raw)
-	if desk := s.Desk(d.Desk); d.Priority == 0 || len(m.InReplyTo)+len(m.References) > 0 || desk != nil && desk.Policy.Intake == ticket.Form {
-		phraseBook() // its words will be judged, in the transaction
-	}
 	row, ok, err := f.confirmRow(ctx, in)
 	if ok {
 		in.confirmed, err = f.readConfirmed(ctx, row)

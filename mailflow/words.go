@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -78,9 +79,9 @@ func (s speech) of(telling, allowed sense) bool {
 			reached[i+1] |= reached[i]
 			continue
 		}
-		phrase := phraseStart
+		phrase := hashStart
 		for n := 0; n < b.longest && i+n < len(s) && s[i+n] != ""; n++ {
-			phrase = phraseHash(phrase, s[i+n])
+			phrase = hashWord(phrase, s[i+n])
 			switch k := b.senses[phrase]; {
 			case k&telling&allowed != 0:
 				reached[i+n+1] |= 2
@@ -132,10 +133,8 @@ func foldedWords(s string) (words speech) {
 		case inWord && begin < 0:
 			begin = i
 		case !inWord && begin >= 0:
-			if w := strings.Trim(s[begin:i], "'"); w == "sí" {
-				words = append(words, w)
-			} else if w != "" {
-				words = append(words, strings.ReplaceAll(w, "í", "i"))
+			if w := strings.Trim(s[begin:i], "'"); w != "" {
+				words = append(words, plainI(w))
 			}
 			begin = -1
 		}
@@ -147,10 +146,26 @@ func foldedWords(s string) (words speech) {
 }
 
 // foldLetters is s in lower case without accents, as people write who have no
-// time. The í stays, for the Spanish yes: without it, it is "if".
+// time. The í stays, for plainI.
 func foldLetters(s string) string {
 	return plainLetters.Replace(strings.ToLower(s))
 }
+
+// plainI takes the accents off the i, but for the Spanish yes: without it, it
+// is "if".
+func plainI(s string) string {
+	if !strings.Contains(s, "í") {
+		return s
+	}
+	return spanishYes.ReplaceAllStringFunc(s, func(w string) string {
+		if w == "sí" {
+			return w
+		}
+		return strings.ReplaceAll(w, "í", "i")
+	})
+}
+
+var spanishYes = regexp.MustCompile(`[\pL\pN']+`)
 
 var plainLetters = strings.NewReplacer("’", "'", "‘", "'", "`", "'", "´", "'", "œ", "oe", "æ", "ae", "ß", "ss",
 	"à", "a", "á", "a", "â", "a", "ä", "a", "ã", "a", "ç", "c", "è", "e", "é", "e", "ê", "e", "ë", "e",

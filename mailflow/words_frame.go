@@ -35,7 +35,7 @@ func withoutGreeting(lines []string) []string {
 // greeted says how many words a line greets with.
 func greeted(words speech) int {
 	for n := min(3, len(words)); n > 0; n-- {
-		if phraseBook().greetings[strings.Join(words[:n], " ")] {
+		if phraseBook().greetings[hashWords(words[:n])] {
 			return n
 		}
 	}
@@ -51,7 +51,7 @@ func isNames(line string, words speech) bool {
 	}
 	fields := strings.Fields(line)
 	for i, w := range words {
-		if isDoubt(w) || phraseBook().inPhrase[w] {
+		if isDoubt(w) || phraseBook().telling[hashWord(hashStart, w)] {
 			return false
 		}
 		field := fields[max(len(fields)-len(words)+i, 0)]
@@ -68,7 +68,7 @@ func withoutSignature(lines []string, name string) []string {
 	own := wordsIn(name)
 	for i, l := range lines {
 		words := slices.DeleteFunc(wordsIn(l), func(w string) bool { return w == "" })
-		closes := phraseBook().closings[strings.Join(words, " ")]
+		closes := phraseBook().closings[hashWords(words)]
 		named := len(words) > 0 && len(own) > 0 && !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(own, w) })
 		if (closes || named) && i > 0 && isSignature(lines[i+1:], named, own) {
 			if named {
@@ -120,7 +120,7 @@ func titled(line string) bool {
 		if unicode.IsLower(r) && utf8.RuneCountInString(f) > 3 {
 			small++
 		}
-		if w := foldLetters(f); phraseBook().inPhrase[w] && len(w) > 3 || w == "ps" || w == "nb" {
+		if w := foldLetters(f); phraseBook().telling[hashWord(hashStart, w)] && len(w) > 3 || w == "ps" || w == "nb" {
 			return false
 		}
 	}

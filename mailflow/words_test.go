@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -118,12 +119,11 @@ func TestMeaningOfNames(t *testing.T) {
 // Whoever adds a word that no phrase holds has said something else.
 func TestMeaningProperty(t *testing.T) {
 	var said []string
-	eachPhrase(func(words speech, kind sense) {
-		if kind&(isSolved|isWorks|isNot|isYes|isNo) != 0 {
-			said = append(said, strings.Join(words, " "))
+	for _, l := range languages {
+		for _, p := range slices.Concat(l.solved, l.works, l.not, l.yes, l.no) {
+			said = append(said, expand(p)...)
 		}
-	})
-	slices.Sort(said)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		words := strings.Fields(rapid.SampledFrom(said).Draw(t, "phrase"))
 		at := rapid.IntRange(0, len(words)).Draw(t, "at")
@@ -134,4 +134,54 @@ func TestMeaningProperty(t *testing.T) {
 			t.Fatalf("%q is %s", text, got)
 		}
 	})
+}
+
+// The book, which is made without the texts, holds just the phrases that the
+// patterns' texts are.
+func TestPhraseBook(t *testing.T) {
+	want := book{senses: map[uint64]sense{}, telling: map[uint64]bool{}}
+	for _, l := range languages {
+		for k, patterns := range l.bySense() {
+			for _, p := range patterns {
+				for _, text := range expand(p) {
+					words := wordsIn(text)
+					if slices.Contains(words, "") {
+						t.Errorf("a mark is in %q, of %q", text, p)
+					}
+					if len(words) == 0 {
+						continue
+					}
+					want.senses[hashWords(words)] |= k
+					want.longest = max(want.longest, len(words))
+					for _, w := range words {
+						h := hashWord(hashStart, w)
+						want.telling[h] = want.telling[h] || k&(isPolite|isFiller|isTime) == 0
+					}
+				}
+			}
+		}
+	}
+	got := phraseBook()
+	if !maps.Equal(got.senses, want.senses) || !maps.Equal(got.telling, want.telling) || got.longest != want.longest {
+		t.Errorf("%d phrases of %d words and up to %d, want %d of %d and up to %d",
+			len(got.senses), len(got.telling), got.longest, len(want.senses), len(want.telling), want.longest)
+	}
+}
+
+// expand makes all texts of a pattern.
+func expand(p string) []string {
+	begin := strings.IndexByte(p, '{')
+	if begin < 0 {
+		return []string{p}
+	}
+	choices, rest := alternatives(p[begin:])
+	var out []string
+	for _, tail := range expand(rest) {
+		for _, c := range choices {
+			for _, head := range expand(c) {
+				out = append(out, p[:begin]+head+tail)
+			}
+		}
+	}
+	return out
 }
