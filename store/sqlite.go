@@ -192,15 +192,15 @@ func (k connKind) prepare(c *sqlite3.SQLiteConn) error {
 	}
 	type setting struct{ name, set, want string }
 	settings := []setting{
-		{"journal_mode", "", "wal"}, // kept in the file: the writer sets it
-		{"synchronous", "FULL", "2"},
+		{"journal_mode", "", "wal"},  // kept in the file: the writer sets it
+		{"synchronous", "FULL", "2"}, // of checkpoints; the writer's commits are for walSync
 		{"foreign_keys", "ON", "1"},
 		{"secure_delete", "ON", "1"},
 		{"wal_autocheckpoint", "0", "0"},
 	}
 	switch k {
 	case writerConn:
-		settings[0].set = "WAL"
+		settings[0].set, settings[1].set, settings[1].want = "WAL", "NORMAL", "1"
 		settings = append(settings, setting{"cache_size", "-8000", "-8000"})
 	case readerConn:
 		settings = append(settings, setting{"query_only", "ON", "1"})

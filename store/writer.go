@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -33,10 +34,12 @@ const (
 // interrupted, savepoints included, so if anything goes wrong the group is
 // rolled back and each of its updates is run again in a transaction of its
 // own: only the culprit gets its error, and nobody was told success before.
+// Nor is anybody before the commit is on the disk: see walSync.
 type writer struct {
 	db   *DB
 	conn *sql.Conn
 	lite *liteConn // of conn; used by who writes alone
+	disk *walSync
 	gate sync.Mutex
 	// gate is held for the time of a transaction, and by the checkpoint that
 	// resets the WAL.
@@ -49,6 +52,7 @@ type writer struct {
 	writing bool          // somebody writes, or was woken to: what is queued will be run
 	single  bool          // the last group was one update
 	wake    chan struct{} // tells the goroutine that it writes now; holds one
+	moved   *sync.Cond    // of mu: an update was queued, or the disk has nothing to do
 	stopped chan struct{} // closed when the goroutine has ended
 
 	// Of who writes, kept here for when fn ends that goroutine.
@@ -83,8 +87,16 @@ func startWriter(ctx context.Context, db *DB) (*writer, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	w := &writer{db: db, conn: conn, lite: lite, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
-	w.writing = true
+	w := &writer{db: db, conn: conn, lite: lite, wake: make(chan struct{}, 1), stopped: make(chan struct{}), writing: true}
+	w.moved = sync.NewCond(&w.mu)
+	w.disk, err = startWALSync(db, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.moved.Signal()
+	})
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
 	go w.loop()
 	return w, nil
 }
@@ -138,6 +150,7 @@ func (w *writer) push(j *job) (queued bool, err error) {
 		w.queue = append(w.queue, j)
 	}
 	w.rouse()
+	w.moved.Signal()
 	return true, nil
 }
 
@@ -218,8 +231,9 @@ func (w *writer) stop() error {
 	w.rouse()
 	w.mu.Unlock()
 	<-w.stopped
+	err := w.disk.stop()
 	w.lite.close()
-	return w.conn.Close()
+	return errors.Join(err, w.conn.Close())
 }
 
 // loop runs until the writer is closed and its queue empty.
@@ -291,11 +305,12 @@ func (w *writer) runGroup(first *job) {
 	w.endGroup(spoilt, bytes)
 }
 
-// next is the next update of a group. If none waits, all others who can run do
-// so first: where the machine is busy, what they are about to ask for shares
-// the commit. Where it is not, nothing is lost.
+// next is the next update of a group. If none waits, the group does while the
+// disk has earlier ones; then all others who can run do so first: where the
+// machine is busy, what they are about to ask for shares the commit. Where it
+// is not, nothing is lost.
 func (w *writer) next() *job {
-	j := w.take()
+	j := w.await()
 	for try := 0; j == nil && len(w.group) > 1 && try < yields; try++ {
 		runtime.Gosched()
 		j = w.take()
@@ -303,8 +318,21 @@ func (w *writer) next() *job {
 	return j
 }
 
-// endGroup commits the group and answers it, or rolls it back and leaves it
-// to be run singly.
+// await is take that waits for the disk.
+func (w *writer) await() *job {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		j := w.oldest()
+		if j != nil || !w.disk.busy() {
+			return j
+		}
+		w.moved.Wait()
+	}
+}
+
+// endGroup commits the group and leaves it to the disk, or rolls it back and
+// leaves it to be run singly.
 func (w *writer) endGroup(spoilt bool, bytes int64) {
 	var err error
 	if spoilt {
@@ -318,7 +346,7 @@ func (w *writer) endGroup(spoilt bool, bytes int64) {
 	switch {
 	case !spoilt && err == nil:
 		w.db.lite.checkpoints.wrote(len(w.group), bytes)
-		fallthrough
+		w.settle()
 	case errors.Is(err, ErrIO), len(w.group) == 1:
 		for _, j := range w.group {
 			j.answer(err)
@@ -328,6 +356,20 @@ func (w *writer) endGroup(spoilt bool, bytes int64) {
 	}
 	clear(w.group)
 	w.group = w.group[:0]
+}
+
+// settle has the committed group answered once it is on the disk. What only
+// read may have read what is not there yet.
+func (w *writer) settle() {
+	wrote := slices.ContainsFunc(w.group, func(j *job) bool { return j.tx.wrote })
+	switch {
+	case !wrote && !w.disk.busy():
+		answerAll(w.group, nil)
+	case w.group[0].done == nil:
+		answerAll(w.group, w.disk.sync()) // its caller is here
+	default:
+		w.disk.add(w.group)
+	}
 }
 
 // run runs one update of the group. It reports whether the group can go on:
@@ -396,16 +438,13 @@ func (w *writer) begin() error {
 	return w.db.noticed(classify(err))
 }
 
-// commit makes the transaction durable: the one place where SQLite does.
+// commit ends the transaction; it is durable when the disk has it.
 func (w *writer) commit() error {
 	for _, j := range w.group {
 		Point("before", j.what)
 	}
 	if err := w.lite.do("COMMIT"); err != nil {
 		return errors.Join(w.db.noticed(classify(err)), w.rollback())
-	}
-	for _, j := range w.group {
-		Point("after", j.what)
 	}
 	return nil
 }
@@ -428,6 +467,16 @@ var errGone = errors.New("SQLite rolled back the whole transaction")
 // the same lock.
 func (w *writer) refuse(first *job, err error) {
 	for j := first; j != nil; j = w.take() {
+		j.answer(err)
+	}
+}
+
+// answerAll answers a committed group: err says that the disk has it not.
+func answerAll(jobs []*job, err error) {
+	for _, j := range jobs {
+		if err == nil {
+			Point("after", j.what)
+		}
 		j.answer(err)
 	}
 }
