@@ -9,9 +9,9 @@ import (
 // record stores outcomes as they come until the channel is closed and all are
 // stored, or ctx is done. What comes in while one commit runs goes into the
 // next, so that a busy queue costs few commits and a quiet one waits for
-// nothing. While the store refuses, about two a connection are collected here;
-// then the senders fill the channel and stop, so that unrecorded mails stay
-// few. One outcome alone that the store will not take stops nobody.
+// nothing. While the store refuses, a few a connection are collected here;
+// then the senders fill the channel and stop, so that unrecorded mails, which
+// leave again if the process ends, stay few. One outcome alone that the store will not take stops nobody.
 func (r *run) record(ctx context.Context) {
 	var left []Outcome // not stored yet
 	var last error     // why
@@ -68,9 +68,9 @@ func (r *run) abandon(left []Outcome, in <-chan Outcome, why error) {
 	}
 }
 
-// gather adds to outs what waits already, up to two a connection.
+// gather adds to outs what waits already, up to unrecorded a connection.
 func (r *run) gather(outs []Outcome) []Outcome {
-	for len(outs) < 2*r.Connections {
+	for len(outs) < unrecorded*r.Connections {
 		select {
 		case o, ok := <-r.outcomes:
 			if !ok {

@@ -65,6 +65,10 @@ const recordDrain = 3 * time.Second
 // maxBatch bounds one lease, in rows.
 const maxBatch = 64
 
+// unrecorded is how many outcomes a connection wait for one commit, while as
+// many are in it: with fewer, the senders of a busy queue wait for the disk.
+const unrecorded = 4
+
 // maxPreparing is how many mails are made at once.
 const maxPreparing = 32
 
@@ -154,7 +158,7 @@ func newRun(w *Worker) *run {
 		Worker:   w,
 		jobs:     make(chan job, maxBatch+w.Connections),
 		made:     make(chan prepared, w.Connections),
-		outcomes: make(chan Outcome, w.Connections),
+		outcomes: make(chan Outcome, unrecorded*w.Connections),
 		moved:    make(chan struct{}, 1),
 		pace:     newPace(w.Rate),
 		batch:    batch{least: w.Connections, most: max(maxBatch, w.Connections)},
