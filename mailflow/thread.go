@@ -146,19 +146,20 @@ func (f *Flow) survivor(tx *store.Tx, id int64) (ticket.Ticket, error) {
 }
 
 // threadByID looks for Message-IDs that a ticket holds. They are no secret:
-// they count only for people who had the mail.
+// they count only for people who had the mail, or answer somebody who had.
 func (f *Flow) threadByID(tx *store.Tx, in *incoming) (thread, error) {
 	for _, id := range append(in.answered(), in.mail.MessageID) {
 		anchors, err := tx.Anchors(id)
 		if err != nil {
 			return thread{}, err
 		}
-		if id == in.mail.MessageID {
+		overtaken := id == in.mail.MessageID
+		if overtaken {
 			// An answer may have come before this, its question. Another mail
 			// of the same id has nothing to say: some machines reuse theirs.
 			anchors = slices.DeleteFunc(anchors, func(a store.Anchor) bool { return a.Own })
 		}
-		a, ok, err := f.pick(tx, anchors, in)
+		a, ok, err := f.pick(tx, anchors, overtaken, in)
 		if err != nil {
 			return thread{}, err
 		}
@@ -176,8 +177,9 @@ func (f *Flow) threadByID(tx *store.Tx, in *incoming) (thread, error) {
 
 // pick chooses among the tickets that hold an id: the one of which the writer
 // is a party, if there is exactly one, or one of this desk; or the only one,
-// if the writer was in From, To or Cc of that mail.
-func (f *Flow) pick(tx *store.Tx, anchors []store.Anchor, in *incoming) (store.Anchor, bool, error) {
+// if the mail belongs to the conversation that brought the id there. What
+// such a writer says waits for an agent.
+func (f *Flow) pick(tx *store.Tx, anchors []store.Anchor, overtaken bool, in *incoming) (store.Anchor, bool, error) {
 	var mine, here []store.Anchor
 	for _, a := range anchors {
 		known, err := f.knows(tx, a.TicketID, in)
@@ -197,10 +199,34 @@ func (f *Flow) pick(tx *store.Tx, anchors []store.Anchor, in *incoming) (store.A
 		return mine[0], true, nil
 	case len(here) == 1:
 		return here[0], true, nil
-	case len(mine) == 0 && len(anchors) == 1 && slices.Contains(anchors[0].People, in.from()):
+	case len(mine) == 0 && len(anchors) == 1 && f.converses(anchors[0], overtaken, in):
 		return anchors[0], true, nil
 	}
 	return store.Anchor{}, false, nil
+}
+
+// converses says that a mail belongs to the conversation of another one which
+// brought an id that both bear or refer to. Its writer was in From, To or Cc
+// there; or somebody else but us was and is here as well, as where a list
+// carries both. Where neither is the other's answer, since they only refer to
+// one mail that we have not seen, the subject must be the same, too: many may
+// answer one circular. What a list's software marks as the list's joins by the
+// id alone: it changes nothing.
+func (f *Flow) converses(a store.Anchor, overtaken bool, in *incoming) bool {
+	if slices.Contains(a.People, in.from()) {
+		return true
+	}
+	answers := a.Own || overtaken
+	if !answers && !sameTopic(in.mail.Subject, a.Subject) {
+		return false
+	}
+	if answers && in.verdict.Class == ClassList {
+		return true
+	}
+	s := f.Settings.Load()
+	return slices.ContainsFunc(in.people(), func(address string) bool {
+		return slices.Contains(a.People, address) && s.Route(address).Desk == nil && s.Agent(address) == nil
+	})
 }
 
 // threadByNumber looks at the subject. A number is only a hint: without a

@@ -210,3 +210,44 @@ func TestTopicOfManyMarks(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Who answers a mail of a ticket belongs to its conversation if he had that
+// mail, or answers somebody who had; what many refer to and we never saw binds
+// two mails only where they have a reader and the subject in common.
+func TestThreadConversation(t *testing.T) { storetest.Each(t, testThreadConversation) }
+
+func testThreadConversation(t *testing.T, d *storetest.Database) {
+	w := newWorld(t, d)
+	const list = "users@lists.example"
+	w.mail(ada, desk, "Subject: Router\nMessage-ID: <router@customer.example>\nReferences: <circular@vendor.example>\nTo: "+desk+", "+list+"\n\nIt is dead")
+	w.run()
+	check := func(what, header string, class Class, joins bool) {
+		t.Helper()
+		in := &incoming{d: store.Delivery{Desk: "support"}, mail: rfc822.Parse([]byte(header + "\n\nx")), verdict: Verdict{Class: class}}
+		w.view(func(tx *store.Tx) error {
+			th, err := w.f.thread(tx, in)
+			if (th.ticket.ID != 0) != joins {
+				t.Errorf("%s: on ticket %d", what, th.ticket.ID)
+			}
+			return err
+		})
+	}
+	const bob = "From: bob@other.example\n"
+	check("answers on the list", bob+"To: "+list+"\nCc: "+desk+"\nIn-Reply-To: <router@customer.example>", ClassPerson, true)
+	check("answers the writer", bob+"To: "+ada+"\nCc: "+desk+"\nReferences: <router@customer.example>\nSubject: Other", ClassPerson, true)
+	check("answers us alone", bob+"To: "+desk+"\nReferences: <router@customer.example>\nSubject: Re: Router", ClassPerson, false)
+	check("shares an agent with it", bob+"To: "+desk+", "+agent+"\nReferences: <router@customer.example>\nSubject: Re: Router", ClassPerson, false)
+	check("the list's own", bob+"To: "+desk+"\nReferences: <router@customer.example>", ClassList, true)
+	check("the list's, of what we never saw", bob+"To: "+desk+"\nReferences: <circular@vendor.example>", ClassList, false)
+	check("the question that the answer overtook", bob+"To: "+list+"\nMessage-ID: <circular@vendor.example>", ClassPerson, true)
+	check("answers the same circular to us", bob+"To: "+desk+"\nReferences: <circular@vendor.example>\nSubject: Re: Router", ClassPerson, false)
+	check("answers it elsewhere", bob+"To: "+list+"\nReferences: <circular@vendor.example>\nSubject: Printer", ClassPerson, false)
+	check("answers it on the list", bob+"To: "+list+"\nReferences: <circular@vendor.example>\nSubject: Re: Router", ClassPerson, true)
+	// What a stranger says waits: no state changes and no party hears of it.
+	w.forget()
+	w.mail("bob@other.example", desk, "Subject: Re: Router\nReferences: <router@customer.example>\nCc: "+ada+"\n\nMine too")
+	w.run()
+	if all := w.tickets(); len(all) != 1 || all[0].State != ticket.New || all[0].Waiting != 1 || w.left(ada) != 0 {
+		t.Errorf("tickets %+v, %d mails to the customer", all, w.left(ada))
+	}
+}

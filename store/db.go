@@ -149,6 +149,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer on.Rollback()
 	tx := db.newTx(ctx, sqlRunner{on})
+	tx.reader = true
 	return db.viewError(ctx, tx.end(fn(tx)))
 }
 

@@ -91,8 +91,13 @@ func quotedEnd(query string, i int) int {
 }
 
 // forUpdate is appended to a SELECT that locks its rows until the end of the
-// transaction.
-func (tx *Tx) forUpdate() string { return tx.db.dialect.forUpdate }
+// transaction. In a View, which can change nothing, it locks none.
+func (tx *Tx) forUpdate() string {
+	if tx.reader {
+		return ""
+	}
+	return tx.db.dialect.forUpdate
+}
 
 // skipLocked is appended to a SELECT that locks its rows and leaves out those
 // that another transaction has locked.

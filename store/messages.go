@@ -260,6 +260,7 @@ func (tx *Tx) Parts(messageID int64) ([]Part, error) {
 type Anchor struct {
 	TicketID int64
 	Desk     string // of the ticket
+	Subject  string // of the ticket
 	Own      bool   // the id is that of a mail of the ticket; else one of its mails refers to it
 	Writer   string
 	Party    int // the ordinal that the mail counts for; -1: none
@@ -289,7 +290,7 @@ func (tx *Tx) AddAnchor(ticketID, message int64, id string, own bool) error {
 
 // Anchors lists the tickets that hold a Message-ID, at most 8.
 func (tx *Tx) Anchors(id string) ([]Anchor, error) {
-	rows, err := tx.query(`SELECT a.ticket_id, t.desk, a.own, m.address, m.party, m.people FROM anchor AS a
+	rows, err := tx.query(`SELECT a.ticket_id, t.desk, t.subject, a.own, m.address, m.party, m.people FROM anchor AS a
 		JOIN message AS m ON m.id = a.message_id JOIN ticket AS t ON t.id = a.ticket_id WHERE a.hash = ? ORDER BY a.ticket_id LIMIT 8`, idHash(id))
 	if err != nil {
 		return nil, err
@@ -298,7 +299,7 @@ func (tx *Tx) Anchors(id string) ([]Anchor, error) {
 		a := Anchor{Party: -1}
 		var party sql.NullInt64
 		var people string
-		err := s.Scan(&a.TicketID, &a.Desk, &a.Own, &a.Writer, &party, &people)
+		err := s.Scan(&a.TicketID, &a.Desk, &a.Subject, &a.Own, &a.Writer, &party, &people)
 		a.People = lines(people)
 		if party.Valid {
 			a.Party = int(party.Int64)

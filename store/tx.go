@@ -21,6 +21,8 @@ type Tx struct {
 	on  runner
 	now time.Time
 
+	reader bool // of a View
+
 	open  rows  // the last rows handed out, perhaps still being read
 	lost  error // the statement that failed
 	wrote bool  // something other than a SELECT ran
