@@ -228,9 +228,9 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		d.because("%s to %d", effect.Mail, len(to))
 	}
 	a.First = n.first && isFirstAnswer(effect.Mail) && effect.To != ticket.Agents
-	paused := false
+	held := ""
 	if a.First {
-		if paused, err = d.strangersPaused(); err != nil {
+		if held, err = d.strangersPaused(); err != nil {
 			return err
 		}
 	}
@@ -253,9 +253,14 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 			}
 			continue
 		}
-		if paused {
-			o.State, o.Reply = store.HeldOut, strangersReason
-			d.because("held: %s", strangersReason)
+		if held == "" && isFirstAnswer(effect.Mail) {
+			if held, err = d.newMailbox(); err != nil {
+				return err
+			}
+		}
+		if held != "" {
+			o.State, o.Reply = store.HeldOut, held
+			d.because("held: %s", held)
 		}
 		if e.Role != ticket.Agent && p.Role != ticket.Agent {
 			if drop, err := d.hush(&o, effect.Mail == ticket.Update && n.message != 0); err != nil || drop {

@@ -47,7 +47,9 @@ func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
 	s := f.Settings.Load()
 	in := &incoming{d: d, mail: m}
 	env := Envelope{Listener: d.Listener, Client: d.Client, From: d.MailFrom, Recipients: d.Recipients}
-	in.verdict = Classify(m, env, true, func(a string) bool { return s.Route(a).Desk != nil })
+	// A mailbox keeps no envelope: its Return-Path is looked for anyhow.
+	hasEnvelope := d.Listener != listenerIMAP || d.MailFrom != ""
+	in.verdict = Classify(m, env, hasEnvelope, func(a string) bool { return s.Route(a).Desk != nil })
 	if d.Reason == ReleasedByHand {
 		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}
 	}
@@ -179,7 +181,7 @@ func emptyLine(raw []byte) int {
 // first: they are the most certain.
 func (in *incoming) recipients() []string {
 	all := slices.Clone(in.d.Recipients)
-	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"} {
+	for _, name := range deliveredTo {
 		for _, v := range in.mail.Header.Values(name) {
 			all = append(all, strings.Trim(strings.TrimSpace(v), "<>"))
 		}

@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"fmt"
 	"time"
 
 	"guichet/mailflow/ticket"
@@ -24,10 +25,39 @@ const (
 	strangersReason = "more than a quarter of the last 200 first answers to strangers could not be delivered"
 )
 
-// strangersPaused says that first answers to strangers wait.
-func (d *decision) strangersPaused() (bool, error) {
+// strangersPaused says why first answers to strangers wait; "" if they do not.
+func (d *decision) strangersPaused() (string, error) {
 	began, _, ok, err := d.tx.Budget(strangersWait)
-	return ok && d.tx.Now().Before(began.Add(strangersPause)), err
+	if ok && d.tx.Now().Before(began.Add(strangersPause)) {
+		return strangersReason, err
+	}
+	return "", err
+}
+
+const (
+	// newMailboxAnswers is how many first answers to the mails of one mailbox
+	// leave in its first hour. More, and its old mails may have been taken for
+	// new ones.
+	newMailboxAnswers = 200
+	newMailboxFor     = time.Hour
+	newMailboxReason  = "more than 200 first answers in the first hour of a mailbox"
+)
+
+// newMailbox counts a first answer to a mail that was fetched, and says why it
+// waits; "" if it does not.
+func (d *decision) newMailbox() (string, error) {
+	if d.d.Listener != listenerIMAP {
+		return "", nil
+	}
+	m, err := d.tx.MailboxNamed(d.d.Client)
+	if err != nil || !d.tx.Now().Before(m.Began.Add(newMailboxFor)) {
+		return "", ignoreNoRows(err)
+	}
+	n, _, _, err := d.tx.Spend(fmt.Sprintf("mailbox %d %d", m.ID, m.UIDValidity), newMailboxFor, 0)
+	if err != nil || n <= newMailboxAnswers {
+		return "", err
+	}
+	return newMailboxReason, nil
 }
 
 // answered looks at what became of a first answer to a stranger; other mails
