@@ -264,12 +264,13 @@ func (d *decision) withTicket(t thread, w writer) error {
 
 // partnerSystem recognises the words of people that come through a machine,
 // such as a partner's own ticket system: it bears a party's token and new
-// text, and is neither a vacation nor a receipt nor a report. It counts as
-// that party's answer and is never answered automatically.
+// text, or is configured and bears its own number, and is neither a vacation
+// nor a receipt nor a report. It counts as that party's answer and is never
+// answered automatically.
 func (d *decision) partnerSystem(t thread, w writer) bool {
 	class := d.in.verdict.Class
-	return (class == ClassBulk || class == ClassList) && t.owner != nil && t.owner.Role != ticket.Agent && w.agent == nil &&
-		d.in.mail.Reply != ""
+	return (class == ClassBulk || class == ClassList) && w.agent == nil && d.in.mail.Reply != "" &&
+		(d.in.number != "" || t.owner != nil && t.owner.Role != ticket.Agent)
 }
 
 // automatic keeps a mail that no person wrote: it changes nothing, and what
@@ -298,7 +299,7 @@ func (d *decision) wait(t thread, w writer) error {
 		return err
 	}
 	n := notice{message: id, event: "waiting", reason: w.waits}
-	if t.how == byNumber {
+	if t.how == byNumber || t.how == bySystem || t.how == byOldNumber {
 		n.event = "unproven-number"
 	}
 	_, err = d.apply(t.ticket, ticket.Event{Type: ticket.Waits, Actor: w.address, Role: w.role}, n)

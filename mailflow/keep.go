@@ -27,7 +27,27 @@ func (d *decision) keep(ticketID int64, w writer, v store.Visibility, words stri
 		return 0, err
 	}
 	d.d.TicketID, d.d.MessageID = ticketID, id
+	if err := d.anchorNumbers(ticketID, id, w); err != nil {
+		return 0, err
+	}
 	return id, d.anchor(ticketID, id)
+}
+
+// anchorNumbers ties to the ticket what other systems call it, as far as the
+// mail says so and is not forged.
+func (d *decision) anchorNumbers(ticketID, message int64, w writer) error {
+	if w.level == Forged {
+		return nil
+	}
+	for _, key := range append(slices.Clip(d.in.old), d.in.number) {
+		if key == "" {
+			continue
+		}
+		if err := d.tx.AddNumber(ticketID, message, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // anchor ties the mail's own id and all that it refers to to the ticket, so

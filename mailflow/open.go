@@ -61,6 +61,9 @@ func (d *decision) followUp(t thread, w writer, message int64) error {
 	if err := d.tx.MoveMessage(message, from, id); err != nil {
 		return err
 	}
+	if err := d.anchorNumbers(id, message, w); err != nil { // from now on they mean this one
+		return err
+	}
 	self, err := d.tx.PartyByAddress(id, w.address)
 	if err != nil {
 		return err

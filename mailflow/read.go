@@ -24,6 +24,10 @@ type incoming struct {
 	ours string
 	// forwarded is the mail that an agent's mail forwards, or nil.
 	forwarded *rfc822.Forwarded
+	// number is that of a partner's ticket system, old are those of what stood
+	// before this gateway, as the store keeps them.
+	number string
+	old    []string
 	// confirmed is the agent's mail that this one confirms, or nil.
 	confirmed *incoming
 
@@ -50,6 +54,7 @@ func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
 	// A mailbox keeps no envelope: its Return-Path is looked for anyhow.
 	hasEnvelope := d.Listener != listenerIMAP || d.MailFrom != ""
 	in.verdict = Classify(m, env, hasEnvelope, func(a string) bool { return s.Route(a).Desk != nil })
+	in.numbers(s)
 	if d.Reason == ReleasedByHand {
 		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}
 	}

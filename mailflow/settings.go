@@ -16,6 +16,10 @@ type Settings struct {
 	Desks    []Desk // in the order of the configuration; the first takes postmaster's mail
 	Agents   []Agent
 	Forms    []Form
+	// Systems are partners' ticket systems, OldNumbers what stood before this
+	// gateway.
+	Systems    []System
+	OldNumbers []OldNumber
 	// TrustedNetworks holds the clients whose submissions are proven where
 	// the mail carries no Received line.
 	TrustedNetworks []netip.Prefix

@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"cmp"
 	"database/sql"
 	"regexp"
 	"slices"
@@ -17,7 +18,9 @@ const (
 	byActToken     = "the address of an answer to the closure request"
 	byMessageToken = "our Message-ID"
 	byMessageID    = "a Message-ID of the ticket"
+	bySystem       = "the number of a partner's system"
 	byNumber       = "the number in the subject"
+	byOldNumber    = "an old number in the subject"
 )
 
 // thread is where a mail belongs, with the proof.
@@ -45,12 +48,13 @@ type thread struct {
 func (f *Flow) thread(tx *store.Tx, in *incoming) (thread, error) {
 	var t thread
 	for _, find := range []func(*store.Tx, *incoming) (thread, error){
-		f.threadByAddress, f.threadByOurID, f.threadByID, f.threadByNumber,
+		f.threadByAddress, f.threadByOurID, f.threadByID, f.threadBySystem, f.threadByNumber, f.threadByOldNumber,
 	} {
-		var err error
-		if t, err = find(tx, in); err != nil || t.how != "" {
-			return f.judgeTopic(in, t, err)
+		found, err := find(tx, in)
+		if err != nil || found.how != "" {
+			return f.judgeTopic(in, found, err)
 		}
+		t.names = cmp.Or(t.names, found.names)
 	}
 	return t, nil // by number, and not let in: what it names
 }
@@ -252,6 +256,60 @@ func (f *Flow) threadByNumber(tx *store.Tx, in *incoming) (thread, error) {
 		return thread{names: number}, err
 	}
 	return thread{how: byNumber, ticket: t, names: number}, nil
+}
+
+// threadBySystem looks for the ticket that holds a partner's own number. Who
+// writes from the partner's system and is no party of the one ticket that does
+// joins it all the same, and waits.
+func (f *Flow) threadBySystem(tx *store.Tx, in *incoming) (thread, error) {
+	if in.number == "" {
+		return thread{}, nil
+	}
+	t, ids, err := f.threadByKey(tx, in, in.number)
+	if err != nil || t.how != "" || len(ids) != 1 {
+		return thread{how: t.how, ticket: t.ticket}, err
+	}
+	t.ticket, err = f.survivor(tx, ids[0])
+	return thread{how: bySystem, ticket: t.ticket}, err
+}
+
+// threadByOldNumber looks for the ticket that took the place of another
+// system's. As with our own numbers, others than its parties stay outside.
+func (f *Flow) threadByOldNumber(tx *store.Tx, in *incoming) (names thread, err error) {
+	for _, key := range in.old {
+		t, _, err := f.threadByKey(tx, in, key)
+		if err != nil {
+			return t, err
+		}
+		if t.how != "" {
+			t.how = byOldNumber
+			return t, nil
+		}
+		names.names = cmp.Or(names.names, t.names)
+	}
+	return names, nil
+}
+
+// threadByKey finds the newest ticket that holds a number of another system
+// and has the writer as a party, or else only names the newest.
+func (f *Flow) threadByKey(tx *store.Tx, in *incoming, key string) (t thread, ids []int64, err error) {
+	if ids, err = tx.TicketsNumbered(key, in.from()); err != nil {
+		return t, nil, err
+	}
+	for _, id := range ids {
+		if t.ticket, err = f.survivor(tx, id); err != nil {
+			return t, ids, err
+		}
+		known, err := f.knows(tx, t.ticket.ID, in)
+		if err != nil {
+			return t, ids, err
+		}
+		if known {
+			return thread{how: bySystem, ticket: t.ticket, names: t.ticket.Number}, ids, nil
+		}
+		t.names = cmp.Or(t.names, t.ticket.Number)
+	}
+	return thread{names: t.names}, ids, nil
 }
 
 // knows says that the writer is a party of the ticket. An agent's address is

@@ -40,8 +40,10 @@ type Config struct {
 	Templates string        `yaml:"templates"`
 	Agents    []agentConfig `yaml:"agents"`
 	// In their order: the first desk takes the mail for postmaster.
-	Desks []deskConfig `yaml:"desks"`
-	Forms []formConfig `yaml:"forms"`
+	Desks      []deskConfig      `yaml:"desks"`
+	Forms      []formConfig      `yaml:"forms"`
+	Systems    []systemConfig    `yaml:"systems"`
+	OldNumbers []oldNumberConfig `yaml:"old_numbers"`
 }
 
 type smtpConfig struct {
@@ -121,6 +123,25 @@ type trustRelayConfig struct {
 	AuthservID string `yaml:"authserv_id"`
 	// Where it connects from: addresses, networks or unix.
 	From []string `yaml:"from"`
+}
+
+type systemConfig struct {
+	// Where a partner's ticket system writes from: its address, or a domain with
+	// all that is below its @.
+	From string `yaml:"from"`
+	// How it numbers its tickets, in the subject or the text of its mails: a
+	// regular expression (RE2, letter case is folded) whose one group is the
+	// number. Its later mails find the ticket by it.
+	Number string `yaml:"number"`
+}
+
+type oldNumberConfig struct {
+	// A name for the system that you used before. Keep it: the numbers are kept
+	// under it.
+	System string `yaml:"system"`
+	// How a subject names one of its tickets: a regular expression (RE2, letter
+	// case is folded) whose one group is the number.
+	Pattern string `yaml:"pattern"`
 }
 
 type limitsConfig struct {

@@ -59,6 +59,25 @@ var problemCases = []struct {
 		`c.yaml:7: trust.relays[0].authserv_id: missing or not one word; it stands first in the relay's Authentication-Results`,
 		`c.yaml:7: trust.relays[0].from[0]: "mx" is no address or network, nor unix`}},
 
+	// Numbers of others.
+	{"trust: {}", `systems: [{from: jira, number: 'SUP-[0-9]+'}, {}]`, []string{
+		`c.yaml:7: systems[0].from: "jira" is neither a mail address nor a domain; write jira@integrator.example or integrator.example`,
+		`c.yaml:7: systems[0].number: has 0 groups and needs one, around the number, such as '\b(SUP-[0-9]+)\b'; write (?:…) for the others`,
+		`c.yaml:7: systems[1].from: missing; write the address that the partner's ticket system writes from, or its domain`,
+		`c.yaml:7: systems[1].number: missing; write a regular expression in single quotes, such as '\b(SUP-[0-9]+)\b'`}},
+	{"trust: {}", `systems: [{from: Gmail.com, number: '([0-9]+)'}, {from: desk.example, number: '(SUP-[0-9'}, {from: sales@desk.example, number: 'x(y)'}]`, []string{
+		`c.yaml:7: systems[0].from: gmail.com gives mailboxes to anybody; write the system's own address`,
+		`c.yaml:7: systems[0].number: finds bare digits, which stand in many mails by chance; write what stands around them, such as '\b(SUP-[0-9]+)\b'`,
+		`c.yaml:7: systems[1].from: desk.example is where desk support writes from; name the partner's`,
+		"c.yaml:7: systems[1].number: no regular expression (RE2): missing closing ]: `[0-9`",
+		`c.yaml:7: systems[2].from: sales@desk.example is where desk sales writes from; name the partner's`}},
+	{"trust: {}", `old_numbers: [{system: "old RT", pattern: '(a)(b)'}, {system: RT, pattern: '\[RT #([0-9]*)\]'}]`, []string{
+		`c.yaml:7: old_numbers[0].system: "old rt" is no name; write up to 40 letters, digits and -_., such as rt`,
+		`c.yaml:7: old_numbers[0].pattern: has 2 groups and needs one, around the number, such as '\[RT #([0-9]+)\]'; write (?:…) for the others`,
+		`c.yaml:7: old_numbers[1].pattern: finds a number where there is none: its group can be empty; write + instead of *`}},
+	{"trust: {}", `old_numbers: [{system: rt, pattern: '` + strings.Repeat("x", 201) + `'}]`, []string{
+		`c.yaml:7: old_numbers[0].pattern: longer than 200 bytes, or not one line; write one such as '\[RT #([0-9]+)\]'`}},
+
 	// Agents.
 	{"desks: [support, sales]", "desks: [support, it]", []string{`c.yaml:9: agents[0].desks[1]: there is no desk "it"; known here: support, sales`}},
 	{"agent@desk.example", "Sales@desk.example", []string{`c.yaml:9: agents[0].address: sales@desk.example is desk sales's own address; an agent needs a mailbox of their own`}},

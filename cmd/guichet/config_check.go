@@ -30,6 +30,8 @@ func (c *checker) check() {
 	c.checkNumbers()
 	c.checkAgents()
 	c.checkMailboxes()
+	c.checkSystems()
+	c.checkOldNumbers()
 	c.checkTemplates()
 }
 

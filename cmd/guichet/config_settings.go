@@ -38,6 +38,7 @@ func (c *Config) Settings() *mailflow.Settings {
 	for i := range c.Forms {
 		s.Forms = append(s.Forms, c.Forms[i].settings())
 	}
+	c.numbersOfOthers(s)
 	return s
 }
 

@@ -59,7 +59,7 @@ func TestConfigProblems(t *testing.T) {
 // TestConfigReportsAll holds that one wrong key does not hide the others.
 func TestConfigReportsAll(t *testing.T) {
 	_, d := parseConfig("c.yaml", t.TempDir(), []byte("hostnam: a\nsmtp: {lsten: b, max_message_size: much}\nweb: 3\n"))
-	want := `c.yaml:1: hostnam: unknown key; known here: admin, agents, database, desks, forms, hostname, limits, lmtp, mailboxes, relay, secret_file, smtp, templates, tls, trust, web
+	want := `c.yaml:1: hostnam: unknown key; known here: admin, agents, database, desks, forms, hostname, limits, lmtp, mailboxes, old_numbers, relay, secret_file, smtp, systems, templates, tls, trust, web
 c.yaml:1: hostname: missing; name this host as the world knows it, such as desk.example
 c.yaml:1: database: missing; write sqlite:var/guichet.db or postgres://user@host/database
 c.yaml:1: secret_file: missing; name a file for the signing key, such as var/guichet.key
