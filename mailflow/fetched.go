@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"guichet/mailflow/rfc822"
 	"guichet/mailflow/ticket"
@@ -188,20 +189,26 @@ func (in *Incoming) describeHead(d *store.Delivery, raw []byte) {
 	(&incoming{mail: m}).describe(d)
 }
 
-// MailHash tells a mail from others wherever it lies: what its writer's program
-// has put into its header, without blanks. A mail that says nothing there has
-// none.
-func MailHash(raw []byte) []byte {
+// MailHash tells a mail from others wherever it lies: by what its writer's
+// program has put into its header, without blanks, and without the octets that
+// only the rest of the header could explain. A mail that says nothing there has
+// no hash. It also gives the mail's Date, zero if there is none.
+func MailHash(raw []byte) (hash []byte, written time.Time) {
 	m := readHead(raw).mail
 	h := sha256.New()
 	found := false
 	for _, name := range []string{"Message-ID", "Date", "From", "Subject"} {
-		value := strings.Join(strings.Fields(m.Header.Get(name)), "")
+		value := strings.Map(func(r rune) rune {
+			if r <= ' ' || r > '~' {
+				return -1
+			}
+			return r
+		}, m.Header.Get(name))
 		found = found || value != ""
 		h.Write([]byte(value + "\n"))
 	}
 	if !found {
-		return nil
+		return nil, m.Date
 	}
-	return h.Sum(nil)[:16]
+	return h.Sum(nil)[:16], m.Date
 }

@@ -1,0 +1,392 @@
+// Package imaptest starts a Dovecot of a test's own: on loopback ports that
+// were free, with its configuration, mails and log in a temporary directory,
+// and run as an ordinary user.
+package imaptest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The one account there is, and its password.
+const (
+	User     = "support"
+	Password = "secret of support"
+)
+
+// Dovecot is a running server.
+type Dovecot struct {
+	t       testing.TB
+	Dir     string
+	Addr    string // IMAP, with STARTTLS
+	TLSAddr string // IMAP in TLS
+	CA      string // file of the certificate that both have, PEM
+	Roots   *x509.CertPool
+
+	introspect string
+	mechanisms string
+	uid, gid   int
+	cmd        *exec.Cmd
+	ended      chan struct{}
+	mails      atomic.Int64
+}
+
+// Option changes a server before it starts.
+type Option func(*Dovecot)
+
+// Introspect has access tokens taken that the endpoint at this URL (RFC 7662)
+// calls active, by these mechanisms.
+func Introspect(url, mechanisms string) Option {
+	return func(d *Dovecot) { d.introspect, d.mechanisms = url, mechanisms }
+}
+
+// Start starts a Dovecot, which ends with the test.
+func Start(t testing.TB, options ...Option) *Dovecot {
+	t.Helper()
+	d := &Dovecot{t: t, Dir: dir(t), uid: os.Geteuid(), gid: os.Getegid(), mechanisms: "plain login"}
+	for _, o := range options {
+		o(d)
+	}
+	if d.uid == 0 {
+		d.uid, d.gid = 65534, 65534 // nobody
+	}
+	d.certificate()
+	for try := 0; ; try++ {
+		d.Addr, d.TLSAddr = free(t), free(t)
+		d.configure()
+		if d.run() {
+			break
+		}
+		if try == 3 {
+			t.Fatalf("Dovecot does not start:\n%s", d.log())
+		}
+	}
+	t.Cleanup(func() {
+		d.Stop()
+		if t.Failed() {
+			t.Logf("log of Dovecot:\n%s", d.log())
+		}
+	})
+	return d
+}
+
+// dir is short, since a socket's path has 107 octets at most.
+func dir(t testing.TB) string {
+	t.Helper()
+	name, err := os.MkdirTemp("/tmp", "guichet-imap-")
+	if err == nil {
+		err = os.Chmod(name, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(name) })
+	return name
+}
+
+func free(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func (d *Dovecot) write(name, text string) string {
+	d.t.Helper()
+	file := filepath.Join(d.Dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+	return file
+}
+
+func (d *Dovecot) configure() {
+	d.t.Helper()
+	u, err := user.LookupId(strconv.Itoa(d.uid))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	g, err := user.LookupGroupId(strconv.Itoa(d.gid))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, sub := range []string{"run", "mail"} {
+		name := filepath.Join(d.Dir, sub)
+		if err := os.MkdirAll(name, 0o755); err != nil {
+			d.t.Fatal(err)
+		}
+		if err := os.Chown(name, d.uid, d.gid); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	d.write("users", User+":{PLAIN}"+Password+"\n")
+	passdb := "passdb {\n  driver = passwd-file\n  args = scheme=plain DIR/users\n}"
+	if d.introspect != "" {
+		d.write("oauth2.conf", "introspection_url = "+d.introspect+"\nintrospection_mode = post\nusername_attribute = username\nactive_attribute = active\nactive_value = true\n")
+		passdb = "passdb {\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = DIR/oauth2.conf\n}"
+	}
+	_, plain, _ := net.SplitHostPort(d.Addr)
+	_, secure, _ := net.SplitHostPort(d.TLSAddr)
+	d.write("dovecot.conf", strings.NewReplacer("PASSDB", strings.ReplaceAll(passdb, "DIR", d.Dir), "DIR", d.Dir, "USER", u.Username, "GROUP", g.Name,
+		"UID", strconv.Itoa(d.uid), "GID", strconv.Itoa(d.gid), "MECHANISMS", d.mechanisms, "PLAINPORT", plain, "TLSPORT", secure).Replace(`
+base_dir = DIR/run
+state_dir = DIR/run
+log_path = DIR/run/log
+protocols = imap
+listen = 127.0.0.1
+default_login_user = USER
+default_internal_user = USER
+default_internal_group = GROUP
+first_valid_uid = UID
+mail_location = maildir:DIR/mail/%u
+mail_fsync = never
+mailbox_idle_check_interval = 1 s
+imap_idle_notify_interval = 2 mins
+ssl = yes
+ssl_cert = <DIR/cert.pem
+ssl_key = <DIR/key.pem
+disable_plaintext_auth = no
+auth_mechanisms = MECHANISMS
+auth_failure_delay = 0
+PASSDB
+userdb {
+  driver = static
+  args = uid=UID gid=GID home=DIR/mail/%u
+}
+service imap-login {
+  chroot =
+  service_count = 0
+  process_min_avail = 1
+  inet_listener imap {
+    port = PLAINPORT
+  }
+  inet_listener imaps {
+    port = TLSPORT
+    ssl = yes
+  }
+}
+service imap {
+  service_count = 0
+}
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+`))
+}
+
+// certificate makes one for 127.0.0.1 and localhost, which signs itself.
+func (d *Dovecot) certificate() {
+	d.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.example"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(240 * time.Hour),
+		DNSNames: []string{"localhost", "mail.example"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	d.CA = d.write("cert.pem", string(cert))
+	d.write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+	d.Roots = x509.NewCertPool()
+	d.Roots.AppendCertsFromPEM(cert)
+}
+
+// run starts the program and waits until both ports answer.
+func (d *Dovecot) run() bool {
+	d.t.Helper()
+	program, err := exec.LookPath("dovecot")
+	if err != nil {
+		program = "/usr/sbin/dovecot"
+	}
+	if _, err := os.Stat(program); err != nil {
+		d.t.Fatal("there is no Dovecot here; .ci/servers installs dovecot-imapd")
+	}
+	d.cmd = exec.Command(program, "-F", "-c", filepath.Join(d.Dir, "dovecot.conf"))
+	// It ends with the test's process, even if that is killed.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if os.Geteuid() == 0 {
+		d.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(d.uid), Gid: uint32(d.gid)}
+	}
+	out, err := os.Create(filepath.Join(d.Dir, "out"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer out.Close()
+	d.cmd.Stdout, d.cmd.Stderr = out, out
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.ended = make(chan struct{})
+	go func(ended chan struct{}) {
+		d.cmd.Wait()
+		close(ended)
+	}(d.ended)
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	for _, addr := range []string{d.Addr, d.TLSAddr} {
+		for {
+			if c, err := net.Dial("tcp", addr); err == nil {
+				c.Close()
+				break
+			}
+			again := time.NewTimer(20 * time.Millisecond)
+			select {
+			case <-d.ended:
+				return false
+			case <-limit.C:
+				d.t.Fatalf("Dovecot does not answer:\n%s", d.log())
+			case <-again.C:
+			}
+		}
+	}
+	return true
+}
+
+// Stop ends the server.
+func (d *Dovecot) Stop() {
+	if d.cmd == nil {
+		return
+	}
+	d.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.ended:
+	case <-time.After(10 * time.Second):
+		d.cmd.Process.Kill()
+		<-d.ended
+	}
+	d.cmd = nil
+}
+
+// Restart starts a stopped server again, on the same ports.
+func (d *Dovecot) Restart() {
+	d.t.Helper()
+	if !d.run() {
+		d.t.Fatalf("Dovecot does not start again:\n%s", d.log())
+	}
+}
+
+func (d *Dovecot) log() string {
+	out, _ := os.ReadFile(filepath.Join(d.Dir, "out"))
+	log, _ := os.ReadFile(filepath.Join(d.Dir, "run", "log"))
+	if len(log) > 20_000 {
+		log = log[len(log)-20_000:]
+	}
+	return string(out) + string(log)
+}
+
+// URL names a folder of the account in TLS.
+func (d *Dovecot) URL(folder string) string {
+	return fmt.Sprintf("imaps://%s@%s/%s", User, d.TLSAddr, folder)
+}
+
+// maildir is where the mails of a folder are; it is made if it is not there.
+func (d *Dovecot) maildir(folder string) string {
+	d.t.Helper()
+	name := filepath.Join(d.Dir, "mail", User)
+	if folder != "INBOX" {
+		name = filepath.Join(name, "."+folder)
+	}
+	for _, sub := range []string{filepath.Join(d.Dir, "mail", User), name, name + "/cur", name + "/new", name + "/tmp"} {
+		if err := os.MkdirAll(sub, 0o755); err != nil {
+			d.t.Fatal(err)
+		}
+		if err := os.Chown(sub, d.uid, d.gid); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	return name
+}
+
+// Deliver puts a mail into a folder, as a mail server does. Its lines end in
+// LF or CRLF.
+func (d *Dovecot) Deliver(folder string, raw []byte) {
+	d.t.Helper()
+	d.DeliverAt(folder, raw, time.Now())
+}
+
+// DeliverAt is Deliver with another time of arrival.
+func (d *Dovecot) DeliverAt(folder string, raw []byte, at time.Time) {
+	d.t.Helper()
+	box := d.maildir(folder)
+	name := fmt.Sprintf("%d.M%06dP%d.mail.example", at.Unix(), d.mails.Add(1), os.Getpid())
+	tmp := filepath.Join(box, "tmp", name)
+	if err := os.WriteFile(tmp, raw, 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Chtimes(tmp, at, at); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Chown(tmp, d.uid, d.gid); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Rename(tmp, filepath.Join(box, "new", name)); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// Mails lists the files of a folder's mails; behind :2, stand their flags.
+func (d *Dovecot) Mails(folder string) (all []string) {
+	d.t.Helper()
+	box := d.maildir(folder)
+	for _, sub := range []string{"new", "cur"} {
+		entries, err := os.ReadDir(filepath.Join(box, sub))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		for _, e := range entries {
+			all = append(all, filepath.Join(box, sub, e.Name()))
+		}
+	}
+	return all
+}
+
+// ResetUIDs gives a folder a new UIDVALIDITY and its mails new UIDs, as a
+// server does that was restored. Nobody may have it selected.
+func (d *Dovecot) ResetUIDs(folder string) {
+	d.t.Helper()
+	box := d.maildir(folder)
+	files, _ := filepath.Glob(filepath.Join(box, "dovecot*"))
+	for _, f := range files {
+		os.RemoveAll(f)
+	}
+	// It is made of the time in seconds: one of its own, well ahead.
+	next := time.Now().Unix() + 1000*d.mails.Add(1)
+	if err := os.WriteFile(filepath.Join(box, "dovecot-uidlist"), fmt.Appendf(nil, "3 V%d N1 G%032x\n", next, next), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Chown(filepath.Join(box, "dovecot-uidlist"), d.uid, d.gid); err != nil {
+		d.t.Fatal(err)
+	}
+}

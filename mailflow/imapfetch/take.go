@@ -1,0 +1,233 @@
+package imapfetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"guichet/mailflow"
+	"guichet/store"
+)
+
+const (
+	// headMax is how much of a mail is kept to see where it is to go, in
+	// bytes. It is the reader's own limit of a header.
+	headMax = 256 << 10
+	// stuckShown is after how many tries in vain a mail is shown among the
+	// held ones.
+	stuckShown = 3
+)
+
+// errTooLarge is a mail that is larger than we take.
+type errTooLarge struct{ size int64 }
+
+func (e *errTooLarge) Error() string { return fmt.Sprintf("%d bytes are too large", e.size) }
+
+// errNotGiven is a mail that is there and is not given.
+var errNotGiven = errors.New("the server has the mail and does not give it")
+
+// take takes one mail, or notes why it could not. Its error is of the
+// connection or of our own side: the look ends with it.
+func (w *worker) take(ctx context.Context, s *session, row store.MailboxMail, heldReason string) error {
+	if err := w.f.Receiver.Ready(row.Size); err != nil {
+		return &paused{err}
+	}
+	limit := w.f.maxMessage()
+	var err error = &errTooLarge{row.Size}
+	if row.Size <= limit {
+		err = w.fetch(ctx, s, row, limit, heldReason)
+	}
+	var large *errTooLarge
+	switch {
+	case err == nil:
+		delete(w.lost, row.UID)
+		return nil
+	case errors.As(err, &large):
+		row.Size = large.size
+		return w.showLarge(ctx, s, row, limit)
+	case errors.Is(err, mailflow.ErrNotFetched):
+		return err
+	case isRefused(err) || errors.Is(err, errNotGiven):
+		return w.stuck(ctx, row, err)
+	}
+	var refusal *mailflow.Refusal
+	if errors.As(err, &refusal) || ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(err, w.lostWith(row, err))
+}
+
+// fetch streams one mail into the store.
+func (w *worker) fetch(ctx context.Context, s *session, row store.MailboxMail, limit int64, heldReason string) error {
+	in := w.f.Receiver.Begin(mailflow.Envelope{Listener: "imap", Client: w.m.Name})
+	into := &spool{to: in}
+	err := s.do(commandLimit+time.Duration(limit/slowest)*time.Second, limit+commandBudget, func() error {
+		return s.body(row.UID, nil, limit, into)
+	})
+	if err == nil && !into.any {
+		err = s.missing(row.UID)
+		if err == nil { // it has vanished: somebody has moved or deleted it
+			in.Abort()
+			row.State = store.MailDone
+			return w.put(row)
+		}
+	}
+	if err != nil {
+		in.Abort()
+		return err
+	}
+	row.State, row.Size = store.MailTaken, into.size
+	row.Hash, _ = mailflow.MailHash(into.head)
+	err = in.CommitFetched(ctx, mailflow.Fetched{Mailbox: w.box, Row: row, Desk: w.m.Desk, Head: into.head, Held: heldReason, Mine: w.mine})
+	if err == nil {
+		w.f.Fetched.Add(1)
+		in.Told()
+		w.settling = append(w.settling, row.UID)
+	}
+	return err
+}
+
+// body fetches a mail, or a part of it, without marking it as seen.
+func (s *session) body(uid uint32, part *imap.FetchItemBodySection, limit int64, into *spool) error {
+	if part == nil {
+		part = &imap.FetchItemBodySection{}
+	}
+	part.Peek = true
+	cmd := s.c.Fetch(uidSet([]uint32{uid}), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{part}})
+	var err error
+	for m := cmd.Next(); m != nil; m = cmd.Next() {
+		for item := m.Next(); item != nil; item = m.Next() {
+			body, ok := item.(imapclient.FetchItemDataBodySection)
+			if !ok || body.Literal == nil || into.any || err != nil {
+				continue
+			}
+			if err = into.copy(body.Literal, limit); err != nil {
+				s.g.Close() // the rest of it is not waited for
+			}
+		}
+	}
+	if end := cmd.Close(); err == nil {
+		err = statusError(end)
+	}
+	return err
+}
+
+// missing says whether a mail that did not come is still there.
+func (s *session) missing(uid uint32) error {
+	uids, err := s.search(uid)
+	if err == nil && len(uids) > 0 && uids[0] == uid {
+		err = errNotGiven
+	}
+	return err
+}
+
+// spool copies a mail and keeps its head.
+type spool struct {
+	to   io.Writer
+	head []byte
+	size int64
+	any  bool
+}
+
+// literal is what go-imap gives of a mail.
+type literal interface {
+	io.Reader
+	Size() int64
+}
+
+// copy takes a whole literal. go-imap ends one that was cut off as if that
+// were its end.
+func (s *spool) copy(l literal, limit int64) error {
+	if l.Size() > limit {
+		return &errTooLarge{l.Size()}
+	}
+	n, err := io.Copy(s, l)
+	if err == nil && n != l.Size() {
+		err = io.ErrUnexpectedEOF
+	}
+	s.any = err == nil
+	return err
+}
+
+func (s *spool) Write(p []byte) (int, error) {
+	if room := headMax - len(s.head); room > 0 {
+		s.head = append(s.head, p[:min(room, len(p))]...)
+	}
+	n, err := s.to.Write(p)
+	s.size += int64(n)
+	return n, err
+}
+
+// showLarge shows a mail that is too large among the held ones, by its header.
+// It stays where it is, and is fetched once the limit is higher.
+func (w *worker) showLarge(ctx context.Context, s *session, row store.MailboxMail, limit int64) error {
+	row.State, row.Due = store.MailStuck, time.Time{}
+	if row.DeliveryID != 0 {
+		return w.put(row)
+	}
+	if s.g.closed.Load() { // it was larger than the server had said
+		return errors.Join(w.put(row), &errTooLarge{row.Size})
+	}
+	head := &spool{to: io.Discard}
+	err := s.do(commandLimit, headMax+commandBudget, func() error {
+		return s.body(row.UID, &imap.FetchItemBodySection{Specifier: imap.PartSpecifierHeader,
+			Partial: &imap.SectionPartial{Size: headMax}}, headMax, head)
+	})
+	if err != nil && !isRefused(err) {
+		return errors.Join(err, w.lostWith(row, err))
+	}
+	return w.show(ctx, row, head.head, fmt.Sprintf("%d MB are more than smtp.max_message_size (%d MB): it stays in %s with UID %d, and is fetched at the next start with a higher limit",
+		(row.Size+999_999)/1_000_000, limit/1_000_000, w.m.Name, row.UID))
+}
+
+// show keeps a held delivery in the place of a mail that could not be fetched.
+func (w *worker) show(ctx context.Context, row store.MailboxMail, head []byte, reason string) error {
+	if len(head) == 0 {
+		head = fmt.Appendf(nil, "Subject: A mail that could not be fetched: UID %d of %s\r\n\r\n", row.UID, shown(w.m.Name))
+	} else {
+		row.Hash, _ = mailflow.MailHash(head)
+	}
+	in := w.f.Receiver.Begin(mailflow.Envelope{Listener: "imap", Client: w.m.Name})
+	if _, err := in.Write(head); err != nil {
+		in.Abort()
+		return err
+	}
+	err := in.CommitFetched(ctx, mailflow.Fetched{Mailbox: w.box, Row: row, Desk: w.m.Desk, Head: head, Held: reason, Mine: w.mine})
+	if err == nil {
+		w.f.Failed.Add(1)
+		w.log.Warn("held", "uid", row.UID, "stop", "receive", "reason", reason, "do", "guichet held list")
+	}
+	return err
+}
+
+// stuck notes a try in vain. The mail is tried again, behind all others.
+func (w *worker) stuck(ctx context.Context, row store.MailboxMail, why error) error {
+	row.State = store.MailStuck
+	row.Tries++
+	row.Due = w.f.Now().Add(stuckFor(w.f.timing().stuck, row.Tries))
+	w.log.Warn("not fetched", "uid", row.UID, "try", row.Tries, "next", row.Due.UTC().Format(time.RFC3339), "err", why)
+	if row.Tries >= stuckShown && row.DeliveryID == 0 {
+		return w.show(ctx, row, nil, fmt.Sprintf("could not be fetched from %s (UID %d), and is tried again: %s", w.m.Name, row.UID, shown(why.Error())))
+	}
+	return w.put(row)
+}
+
+func stuckFor(first time.Duration, tries int) time.Duration {
+	return min(first<<min(max(tries, 1)-1, 10), time.Hour)
+}
+
+// lostWith counts the connections that ended while a mail was fetched. One
+// that ends three in a row may be what ends them: it has to wait.
+func (w *worker) lostWith(row store.MailboxMail, why error) error {
+	w.lost[row.UID]++
+	if w.lost[row.UID] < stuckShown {
+		return nil
+	}
+	delete(w.lost, row.UID)
+	return w.stuck(context.Background(), row, why)
+}
