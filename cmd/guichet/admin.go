@@ -117,6 +117,9 @@ func (g *gateway) metrics() *prometheus.Registry {
 	gauge("outbox_busy", "Mails that are due or being sent, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).OutboxBusy)) })
 	gauge("unprocessed", "Mails taken and not decided on, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).Unprocessed)) })
 	gauge("held", "Mails held, set aside or waiting now, at most 100000.", func() int64 { return int64(g.depth((*store.Tx).HeldNow)) })
+	counter("fetched_total", "Mails fetched from mailboxes.", g.fetcher.Fetched.Load)
+	counter("not_fetched_total", "Mails of mailboxes that were held since they could not be fetched.", g.fetcher.Failed.Load)
+	gauge("mailboxes_unreadable", "Mailboxes that cannot be read now: the clocks of their desks stand still.", g.fetcher.UnreadableMailboxes)
 	gauge("wal_bytes", "Size of SQLite's write-ahead log.", g.db.WALSize)
 	gauge("connections", "Open mail connections.", func() (n int64) {
 		for _, s := range g.servers {

@@ -97,17 +97,6 @@ type relayConfig struct {
 	Envelope string `yaml:"envelope"`
 }
 
-type mailboxConfig struct {
-	// The mailbox and its folder: imaps://user@host/INBOX, or imap+starttls://.
-	URL string `yaml:"url"`
-	// A file whose first line is the mailbox's password.
-	PasswordFile string `yaml:"password_file"`
-	// The desk that its mails go to.
-	Desk string `yaml:"desk"`
-	// What becomes of a fetched mail: move:FOLDER, seen or delete.
-	After string `yaml:"after"`
-}
-
 type trustConfig struct {
 	// Clients whose mails are proven to come from their From address, as
 	// addresses or networks. Empty is right for nearly everybody: with a mail

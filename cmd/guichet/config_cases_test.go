@@ -47,9 +47,19 @@ var problemCases = []struct {
 		`c.yaml:6: relay.envelope: "both" is not known; write verp or desk`}},
 	{"trust: {}", "mailboxes: [{url: \"imap://u@h/INBOX\", desk: it, after: move}]", []string{
 		`c.yaml:7: mailboxes[0].url: the password would travel without TLS; write imaps://user@host/INBOX or imap+starttls://user@host/INBOX`,
-		`c.yaml:7: mailboxes[0].password_file: missing; name a file with the mailbox's password`,
+		`c.yaml:7: mailboxes[0].password_file: missing; name a file with the mailbox's password, or use oauth2`,
 		`c.yaml:7: mailboxes[0].desk: there is no desk "it"; known here: support, sales`,
 		`c.yaml:7: mailboxes[0].after: "move" is not known; write move:FOLDER or seen or delete`}},
+	{"trust: {}", "mailboxes: [{url: \"imaps://u@h/INBOX\", password_file: p, desk: sales, after: \"move:INBOX\", since: then, poll: off}, {url: \"imaps://u@H:993/inbox\", password_file: p, desk: sales}]", []string{
+		`c.yaml:7: mailboxes[0].after: would move mails to where they are; name another folder`,
+		`c.yaml:7: mailboxes[0].since: "then" is not known; write now or all`,
+		`c.yaml:7: mailboxes[0].poll: must lie between 1s and 1h`,
+		`c.yaml:7: mailboxes[1].url: is fetched by mailboxes[0] already; name each folder once`}},
+	{"trust: {}", "mailboxes: [{url: \"imap+starttls://u@h/\", password_file: p, desk: sales, oauth2: {token_url: \"http://h/t\"}}, {url: \"imaps://u@h/X\", desk: sales, oauth2: {token_url: \"http://h/t\", scope: s}}]", []string{
+		`c.yaml:7: mailboxes[0].password_file: stands beside oauth2; remove one of them`,
+		`c.yaml:7: mailboxes[1].oauth2.token_url: the secret would travel without TLS; use https`,
+		`c.yaml:7: mailboxes[1].oauth2.client_id: missing or not one line; the provider gave it to the application`,
+		`c.yaml:7: mailboxes[1].oauth2.client_secret_file: missing; without a refresh token the application must prove itself`}},
 
 	// Trust.
 	{"trust: {}", "trust: {networks: [0.0.0.0/0, me]}", []string{

@@ -71,7 +71,7 @@ func TestConfigComments(t *testing.T) {
 		t.Fatal(err)
 	}
 	example := words(regexp.MustCompile(`(?m)^[ #-]*(?:\w+: )?#`).ReplaceAllString(string(text), ""))
-	for _, file := range []string{"config.go", "config_desk.go"} {
+	for _, file := range []string{"config.go", "config_desk.go", "config_mailbox.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

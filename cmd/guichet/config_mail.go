@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -55,51 +53,6 @@ func (c *checker) checkRelayURL(r *relayConfig) {
 	if maildir {
 		r.URL = "maildir:" + c.path(folder)
 	}
-}
-
-func (c *checker) checkMailboxes() {
-	for i := range c.cfg.Mailboxes {
-		m, key := &c.cfg.Mailboxes[i], fmt.Sprintf("mailboxes[%d]", i)
-		c.checkMailboxURL(key+".url", m.URL)
-		m.PasswordFile = c.path(m.PasswordFile)
-		if m.PasswordFile == "" {
-			c.bad(key+".password_file", "missing; name a file with the mailbox's password")
-		} else {
-			c.wantSecret(key+".password_file", m.PasswordFile, "write the password into it")
-		}
-		c.knownDesk(key+".desk", m.Desk)
-		if folder, ok := strings.CutPrefix(m.After, "move:"); !ok || folder == "" {
-			c.oneOf(key+".after", m.After, "move:FOLDER", "seen", "delete")
-		}
-		c.warn(key, "is not fetched: this version takes mail by SMTP and LMTP alone")
-	}
-}
-
-// setDefaults leaves fetched mails where they are.
-func (m *mailboxConfig) setDefaults() { m.After = "seen" }
-
-func (c *checker) checkMailboxURL(key, value string) {
-	const example = "write imaps://user@host/INBOX or imap+starttls://user@host/INBOX"
-	u := parseURL(value)
-	switch {
-	case value == "":
-		c.bad(key, "missing; %s", example)
-	case u == nil || !isURLHost(u):
-		c.bad(key, "is no mailbox; %s", example)
-	case hasPassword(u):
-		c.bad(key, "holds a password; write it in a file named by password_file")
-	case u.User == nil || u.User.Username() == "":
-		c.bad(key, "names no user; %s", example)
-	case u.Scheme == "imap" && !isLoopback(u.Host):
-		c.bad(key, "the password would travel without TLS; %s", example)
-	case u.Scheme != "imap":
-		c.oneOf(key, u.Scheme+"://", "imaps://", "imap+starttls://")
-	}
-}
-
-func hasPassword(u *url.URL) bool {
-	_, has := u.User.Password()
-	return has
 }
 
 // wantFile warns of a file that is absent now.

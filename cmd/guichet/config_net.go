@@ -25,8 +25,8 @@ func (c *checker) checkListeners() {
 	c.listener("lmtp.listen", &cfg.LMTP.Listen, taken)
 	c.listener("web.listen", &cfg.Web.Listen, taken)
 	c.listener("admin.listen", &cfg.Admin.Listen, taken)
-	if cfg.SMTP.Listen+cfg.SMTP.TLSListen+cfg.LMTP.Listen == "" {
-		c.warn("smtp", "no listener takes mail; set smtp.listen or lmtp.listen")
+	if cfg.SMTP.Listen+cfg.SMTP.TLSListen+cfg.LMTP.Listen == "" && len(cfg.Mailboxes) == 0 {
+		c.warn("smtp", "nothing takes mail; set smtp.listen or lmtp.listen, or name mailboxes")
 	}
 	if a := cfg.Admin.Listen; a != "" && !strings.HasPrefix(a, "unix:") && !isLoopback(a) {
 		c.warn("admin.listen", "%s can be reached from other hosts and asks for no password; use 127.0.0.1", a)

@@ -91,13 +91,15 @@ func TestConfigWarnings(t *testing.T) {
 		"c.yaml:7: trust.networks[0]: with a mail server on the same host the whole world would be proven; remove 127.0.0.0/8")
 	check("desks: [support, sales]", "desks: [support]", "c.yaml:14: desks.sales: no agent works on it")
 	check("trust: {}", "admin: {listen: \"0.0.0.0:1\"}", "c.yaml:7: admin.listen: 0.0.0.0:1 can be reached")
-	check("smtp: {listen: \"127.0.0.1:2525\"}", "smtp: {}", "c.yaml:4: smtp: no listener takes mail")
+	check("smtp: {listen: \"127.0.0.1:2525\"}", "smtp: {}", "c.yaml:4: smtp: nothing takes mail")
 	check("http://127.0.0.1:8025", "http://desk.example", "c.yaml:5: web.base_url: the links carry secrets")
 	check("sqlite:var/g.db", "postgres://u:secret@host/db", "c.yaml:2: database: a password stands in this file")
 	check("trust: {}", "tls: {cert_file: a.pem, key_file: b.pem}", "c.yaml:7: tls.cert_file: ")
 	check("{url: \"maildir:var/outbox\"}", "{url: \"smtps://h\", user: u, password_file: p}", "c.yaml:6: relay.password_file: ")
 	check("relay: {", "relay: {rate: 90/h, ", "c.yaml:6: relay.rate: is counted by the minute and rounded up, to 2/min")
-	check("trust: {}", "mailboxes: [{url: \"imaps://u@h/INBOX\", password_file: p, desk: sales}]", "c.yaml:7: mailboxes[0]: is not fetched")
+	check("trust: {}", "mailboxes: [{url: \"imaps://u@h/INBOX\", password_file: p, desk: sales}]", "c.yaml:7: mailboxes[0].password_file: ")
+	check("trust: {}", "mailboxes: [{url: \"imaps://u@h/INBOX\", desk: sales, oauth2: {token_url: \"https://h/t\", client_id: c, refresh_token_file: r}}]",
+		"c.yaml:7: mailboxes[0].oauth2.refresh_token_file: ")
 }
 
 func TestConfigSettings(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"guichet/mailflow"
+	"guichet/mailflow/imapfetch"
 	"guichet/mailflow/outbound"
 	"guichet/mailflow/smtpd"
 	"guichet/store"
@@ -61,6 +63,7 @@ type gateway struct {
 	queue     *queue
 	worker    *outbound.Worker
 	servers   []*smtpd.Server
+	fetcher   *imapfetch.Fetcher
 	ready     atomic.Bool
 
 	stops []func(context.Context) // in the order of the opening
@@ -115,7 +118,19 @@ func (g *gateway) open(ctx context.Context) error {
 	if err := g.openRelay(); err != nil {
 		return err
 	}
+	g.openMailboxes()
 	return g.listen()
+}
+
+// openMailboxes readies what fetches mail; until a mailbox has been looked at
+// the clocks of its desk stand still.
+func (g *gateway) openMailboxes() {
+	g.fetcher = &imapfetch.Fetcher{DB: g.db, Receiver: g.receiver, Log: g.log, Now: time.Now}
+	for i := range g.cfg.Mailboxes {
+		g.fetcher.Mailboxes = append(g.fetcher.Mailboxes, g.cfg.Mailboxes[i].fetched())
+	}
+	g.fetcher.Prepare()
+	g.flow.Unreadable = g.fetcher.Unreadable
 }
 
 // takeOver ends the leases of an earlier process: on SQLite the lock says
@@ -206,6 +221,7 @@ func needRestart(was, now *Config) (keys []string) {
 		{"hostname", was.Hostname != now.Hostname}, {"database", was.Database != now.Database},
 		{"secret_file", was.SecretFile != now.SecretFile}, {"smtp", was.SMTP != now.SMTP}, {"lmtp", was.LMTP != now.LMTP},
 		{"web.listen", was.Web.Listen != now.Web.Listen}, {"admin", was.Admin != now.Admin}, {"relay", was.Relay != now.Relay},
+		{"mailboxes", !slices.Equal(was.Mailboxes, now.Mailboxes)},
 	} {
 		if k.changed {
 			keys = append(keys, k.name)
@@ -225,6 +241,12 @@ func (g *gateway) run(ctx context.Context) error {
 			}
 		})
 	}
+	fetching, stopFetching := context.WithCancel(work)
+	fetched := make(chan struct{})
+	go func() {
+		defer close(fetched)
+		g.fetcher.Run(fetching)
+	}()
 	g.wg.Go(func() {
 		giveBack(work.Done(), func() int64 { return g.count.Received.Load() + g.count.Composed.Load() })
 	})
@@ -244,12 +266,13 @@ func (g *gateway) run(ctx context.Context) error {
 		}
 	}
 	g.ready.Store(false)
-	g.drain(stop)
+	stopFetching()
+	g.drain(fetched, stop)
 	return err
 }
 
-// drain ends the listeners, then what is in hand.
-func (g *gateway) drain(stop func()) {
+// drain ends the listeners and the fetching, then what is in hand.
+func (g *gateway) drain(fetched <-chan struct{}, stop func()) {
 	limit := drainTime
 	if g.db.Failure() != nil {
 		limit = failedTime
@@ -261,6 +284,10 @@ func (g *gateway) drain(stop func()) {
 		ending.Go(func() { s.Shutdown(ctx) })
 	}
 	ending.Wait()
+	select {
+	case <-fetched:
+	case <-ctx.Done():
+	}
 	stop()
 	ended := make(chan struct{})
 	go func() { g.wg.Wait(); close(ended) }()
