@@ -57,7 +57,7 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 	for _, l := range a.Lines {
 		m.Lines = append(m.Lines, templates.Line{Text: l.Text, Reason: templates.Say(dr.lang, l.Reason), OK: l.OK})
 	}
-	if dr.party.Role != "" && dr.party.Role != ticket.Agent && !dr.party.Proven && !human(dr) {
+	if dr.party.Role != "" && dr.party.Role != ticket.Agent && !dr.party.Proven && !human(dr) && !dr.vouched() {
 		m.Stranger = true // a machine says nothing of theirs to who has proven nothing
 	}
 	m.Role = dr.party.Role
@@ -81,6 +81,22 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		f.agentView(dr, m)
 	}
 	return m
+}
+
+// vouched says that an agent has acted on the ticket, so that its parties have
+// its subject and its words already: what the machine says after that keeps to
+// the same subject, whoever has proven nothing yet.
+func (dr *draft) vouched() bool {
+	switch dr.row.Kind {
+	case ticket.Opened, ticket.InformationRequest, ticket.ActionRequest, ticket.Reminder, ticket.AutoCloseWarning,
+		ticket.ClosureRequest, ticket.ClosureReminder, ticket.Moved, ticket.MergedMail:
+		return true
+	case ticket.Update:
+		return dr.args.Message == 0 // an agent has changed something
+	case ticket.ClosedMail:
+		return dr.args.Closed != ticket.Withdrawn
+	}
+	return false
 }
 
 // ask gives a mail that asks whether the problem is solved the ways to say so.

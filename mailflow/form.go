@@ -201,9 +201,12 @@ func (d *decision) addCustomer(t ticket.Ticket, p store.Party, a *Answers, since
 		}
 	}
 	known := a.Known || slices.ContainsFunc(parties, func(o store.Party) bool { return o.Address == a.Customer })
-	_, err = d.tx.AddParty(store.Party{TicketID: t.ID, Role: ticket.Customer, Address: strings.ToLower(a.Customer),
+	c, err := d.tx.AddParty(store.Party{TicketID: t.ID, Role: ticket.Customer, Address: strings.ToLower(a.Customer),
 		Name: a.CustomerName, AddedBy: p.Address, Since: since, Untold: !known})
-	return err
+	if err != nil || !a.Known || c.Proven {
+		return err
+	}
+	return d.tx.SetProven(c.ID) // the operator has named it, and the form's sender is proven
 }
 
 // IsOurs says that an address is a desk's or an agent's.
