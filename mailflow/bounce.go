@@ -25,6 +25,11 @@ func (d *decision) returned() int64 {
 	return t.Row()
 }
 
+// toBounces says that a mail came to the envelope address of a mail of ours.
+func (d *decision) toBounces() bool {
+	return slices.ContainsFunc(d.f.tokens(d.in), func(t ticket.Token) bool { return t.Purpose == ticket.ForBounce })
+}
+
 // bounced records what came to the envelope address of a mail of ours, or
 // what bears its id. It never makes a ticket or an answer. Only a report of
 // a final failure has an effect, and only on that one mail (RFC 3464 §4.1:

@@ -136,7 +136,8 @@ func (f *Flow) place(tx *store.Tx, w *writer, t thread) error {
 		return nil
 	case t.owner != nil:
 		return f.placeByToken(tx, w, t, self, isParty)
-	case isParty && (w.level == Proven || t.own):
+	case isParty && (w.level == Proven || t.own || t.ticket.FormFor == w.address):
+		// Whose form is awaited may write whatever it refers to.
 		w.count(self)
 		w.alone = w.level != Proven
 	case isParty:

@@ -176,16 +176,7 @@ func (p *pipeline) claim(ctx context.Context) (int, error) {
 	for n < 64 && p.slots.TryAcquire(1) {
 		n++
 	}
-	var ds []store.Delivery
-	err := p.f.DB.Update(store.Urgent(ctx), "claim", func(tx *store.Tx) (err error) {
-		for _, id := range p.doubt {
-			if err := tx.ReleaseDelivery(id); err != nil {
-				return err
-			}
-		}
-		ds, err = tx.ClaimDeliveries(n, leaseTTL)
-		return err
-	})
+	ds, err := p.f.claim(ctx, n, p.doubt)
 	if err != nil {
 		if errors.Is(err, store.ErrUnknownOutcome) {
 			for _, d := range ds {
@@ -197,7 +188,6 @@ func (p *pipeline) claim(ctx context.Context) (int, error) {
 	}
 	p.doubt = nil
 	p.slots.Release(int64(n - len(ds)))
-	sortDeliveries(ds)
 	for _, d := range ds {
 		j := &job{d: d, read: make(chan struct{})}
 		p.inHand.Store(d.ID, nil)
@@ -205,6 +195,22 @@ func (p *pipeline) claim(ctx context.Context) (int, error) {
 		p.order <- j
 	}
 	return len(ds), nil
+}
+
+// claim leases up to n deliveries, in the order of their processing, and
+// gives back those of doubt.
+func (f *Flow) claim(ctx context.Context, n int, doubt []int64) (ds []store.Delivery, err error) {
+	err = f.DB.Update(store.Urgent(ctx), "claim", func(tx *store.Tx) (err error) {
+		for _, id := range doubt {
+			if err := tx.ReleaseDelivery(id); err != nil {
+				return err
+			}
+		}
+		ds, err = tx.ClaimDeliveries(n, leaseTTL)
+		return err
+	})
+	sortDeliveries(ds)
+	return ds, err
 }
 
 // alone retries deliveries that were in hand when a process ended: nothing

@@ -44,6 +44,11 @@ func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
 			return nil, err
 		}
 	}
+	return f.readBytes(ctx, d, raw)
+}
+
+// readBytes is read of a mail whose bytes are there.
+func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*incoming, error) {
 	m, err := f.parse(raw)
 	if err != nil {
 		return nil, err

@@ -190,6 +190,9 @@ func (in *Incoming) Commit(ctx context.Context) error {
 	return nil
 }
 
+// IDs are the delivery rows that Commit made, in the order of the recipients.
+func (in *Incoming) IDs() []int64 { return in.ids }
+
 // Told logs what was taken. The client has its answer.
 func (in *Incoming) Told() {
 	for i, id := range in.ids {

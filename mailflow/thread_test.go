@@ -251,3 +251,18 @@ func testThreadConversation(t *testing.T, d *storetest.Database) {
 		t.Errorf("tickets %+v, %d mails to the customer", all, w.left(ada))
 	}
 }
+
+// Whose form is awaited joins, whatever the mail refers to: it would without
+// any reference, too.
+func TestThreadBeforeForm(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	w.change(func(s *Settings) { s.Desks[0].Policy.Intake = ticket.Form })
+	w.mail(ada, desk, "Subject: Router\nMessage-ID: <router@customer.example>\nCc: bob@other.example\n\nIt is dead")
+	w.mail("bob@other.example", desk, "Subject: Re: Router\nMessage-ID: <bob@other.example>\nReferences: <router@customer.example>\nCc: "+ada+"\n\nMine too")
+	w.mail(ada, desk, "Subject: Re: Router\nReferences: <router@customer.example> <bob@other.example>\n\nSee")
+	w.run()
+	all := w.tickets()
+	if len(all) != 1 || all[0].State != ticket.AwaitingForm || all[0].Waiting != 1 || len(w.messages(all[0].ID, store.Public)) != 2 {
+		t.Errorf("%+v", all)
+	}
+}

@@ -290,8 +290,9 @@ func (tx *Tx) AddAnchor(ticketID, message int64, id string, own bool) error {
 
 // Anchors lists the tickets that hold a Message-ID, at most 8.
 func (tx *Tx) Anchors(id string) ([]Anchor, error) {
-	rows, err := tx.query(`SELECT a.ticket_id, t.desk, t.subject, a.own, m.address, m.party, m.people FROM anchor AS a
-		JOIN message AS m ON m.id = a.message_id JOIN ticket AS t ON t.id = a.ticket_id WHERE a.hash = ? ORDER BY a.ticket_id LIMIT 8`, idHash(id))
+	query, args := tx.anchored(`SELECT a.ticket_id, t.desk, t.subject, a.own, m.address, m.party, m.people FROM anchor AS a
+		JOIN message AS m ON m.id = a.message_id JOIN ticket AS t ON t.id = a.ticket_id WHERE a.hash = ?`, []any{idHash(id)})
+	rows, err := tx.query(query+` ORDER BY a.ticket_id LIMIT 8`, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -18,10 +18,10 @@ func numberHash(key string) []byte { return idHash("\x00number " + key) }
 // newest.
 func (tx *Tx) TicketsNumbered(key, address string) ([]int64, error) {
 	address = fold(address)
-	rows, err := tx.query(`SELECT a.ticket_id FROM anchor AS a WHERE a.hash = ?
-		ORDER BY CASE WHEN EXISTS (SELECT 1 FROM party AS p WHERE p.ticket_id = a.ticket_id AND (p.address = ?
+	query, args := tx.anchored(`SELECT a.ticket_id FROM anchor AS a WHERE a.hash = ?`, []any{numberHash(key)})
+	rows, err := tx.query(query+` ORDER BY CASE WHEN EXISTS (SELECT 1 FROM party AS p WHERE p.ticket_id = a.ticket_id AND (p.address = ?
 			OR p.person_id = (SELECT person_id FROM address WHERE address.address = ?))) THEN 0 ELSE 1 END,
-		a.ticket_id DESC LIMIT 8`, numberHash(key), address, address)
+		a.ticket_id DESC LIMIT 8`, append(args, address, address)...)
 	if err != nil {
 		return nil, err
 	}

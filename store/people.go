@@ -182,7 +182,7 @@ func (tx *Tx) partyWhere(ticketID int64, is func(Party) bool) (Party, error) {
 	if err != nil {
 		return Party{}, err
 	}
-	if i := slices.IndexFunc(all, is); i >= 0 {
+	if i := slices.IndexFunc(all, func(p Party) bool { return tx.before.joined(p) && is(p) }); i >= 0 {
 		return all[i], nil
 	}
 	return Party{}, sql.ErrNoRows

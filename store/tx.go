@@ -21,7 +21,8 @@ type Tx struct {
 	on  runner
 	now time.Time
 
-	reader bool // of a View
+	reader bool  // of a View
+	before *asOf // nil: the store is seen as it is
 
 	open  rows  // the last rows handed out, perhaps still being read
 	lost  error // the statement that failed

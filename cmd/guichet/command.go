@@ -28,6 +28,7 @@ var commands = []func(*env) *cobra.Command{
 	newOutbox,
 	newWhy,
 	newSimulate,
+	newReplay,
 	newOrg,
 	newMigrate,
 	newCheck,
