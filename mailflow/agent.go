@@ -186,48 +186,6 @@ func (d *decision) secondAddress(t ticket.Ticket, m store.Message, party store.P
 	return d.tx.AddParty(store.Party{TicketID: t.ID, Role: ticket.Follower, Address: m.Address, Name: m.Name, Since: m.ID})
 }
 
-// splitOff makes a ticket of its own of a waiting mail.
-func (d *decision) splitOff(from ticket.Ticket, m store.Message) error {
-	desk := d.s.Desk(from.Desk)
-	w := writer{address: m.Address, name: m.Name, role: ticket.Customer, level: Level(m.Proof)}
-	answerable := m.Proof != string(Forged) && m.Address != ""
-	var spared []string
-	if answerable {
-		var err error
-		if answerable, spared, err = d.firstAnswer(w, nil); err != nil {
-			return err
-		}
-	}
-	e := ticket.Event{Type: ticket.Received, Actor: m.Address, Role: ticket.Customer, Linked: true, Answerable: answerable}
-	t, effects, err := ticket.Apply(ticket.Ticket{Desk: desk.Key, Subject: from.Subject}, e, desk.Policy, d.tx.Now())
-	if err != nil {
-		return &stopped{"apply", err.Error()}
-	}
-	if t.Number, err = d.nextNumber(desk); err != nil {
-		return err
-	}
-	if t.ID, err = d.tx.AddTicket(t, m.MailID); err != nil {
-		return err
-	}
-	p, err := d.tx.AddParty(store.Party{TicketID: t.ID, Role: ticket.Customer, Address: m.Address, Name: m.Name})
-	if err != nil {
-		return err
-	}
-	if err := d.addIntegrators(t.ID, 0, w); err != nil {
-		return err
-	}
-	if err := d.tx.MoveMessage(m.ID, from.ID, t.ID); err != nil {
-		return err
-	}
-	if err := d.tx.ShowMessage(m.ID, store.Public, p.Ordinal, ticket.Customer); err != nil {
-		return err
-	}
-	if err := d.tx.LinkTickets(from.ID, t.ID, "split"); err != nil {
-		return err
-	}
-	return d.record(ticket.None, t, e, notice{message: m.ID, event: "new-ticket", other: from.Number, stranger: true, spared: spared}, effects)
-}
-
 // sendBack returns a mail of which something cannot be done: nothing was.
 func (d *decision) sendBack(p *plan) error {
 	d.because("commands refused")

@@ -29,6 +29,7 @@ type Submission struct {
 // Submitted is what became of a form.
 type Submitted struct {
 	Number string // of its ticket
+	Link   string // of the party's page there: another one where a new ticket began
 	Twice  bool   // the same form had come before: nothing was added
 }
 
@@ -78,13 +79,15 @@ func (d *decision) submit(s Submission) (Submitted, error) {
 		return Submitted{}, err
 	}
 	sum := s.sum(uploads)
-	if _, err := d.tx.SameSubmission(t.ID, p.Ordinal, sum); err == nil {
+	late := d.tooLate(t, ticket.Event{Type: ticket.Submitted, Actor: p.Address, Role: p.Role})
+	if same, err := d.sameForm(t, p, sum, late); err == nil {
+		same.Link = cmp.Or(same.Link, s.Link)
 		for _, u := range uploads {
 			if err := d.tx.DropUpload(u); err != nil {
 				return Submitted{}, err
 			}
 		}
-		return Submitted{Number: t.Number, Twice: true}, nil
+		return same, nil
 	} else if ignoreNoRows(err) != nil {
 		return Submitted{}, err
 	}
@@ -98,7 +101,29 @@ func (d *decision) submit(s Submission) (Submitted, error) {
 	if err != nil {
 		return Submitted{}, err
 	}
+	if late {
+		return d.formFollows(t, p, s, store.Message{ID: id})
+	}
 	return d.enterForm(t, p, s, id)
+}
+
+// sameForm finds the same form as it was taken before; sql.ErrNoRows if it is
+// new. One that came too late for its ticket stands on another.
+func (d *decision) sameForm(t ticket.Ticket, p store.Party, sum string, late bool) (Submitted, error) {
+	_, err := d.tx.SameSubmission(t.ID, p.Ordinal, sum)
+	if err == nil || err != sql.ErrNoRows || !late {
+		return Submitted{Number: t.Number, Twice: true}, err
+	}
+	there, err := d.tx.SameSubmissionLinked(t.ID, p.Ordinal, sum)
+	if err != nil {
+		return Submitted{}, err
+	}
+	self, err := d.tx.PartyByOrdinal(there.TicketID, there.Party)
+	if err != nil {
+		return Submitted{}, err
+	}
+	t, err = d.tx.TicketByID(there.TicketID)
+	return Submitted{Number: t.Number, Link: self.Link, Twice: true}, err
 }
 
 // enterForm applies the rules.
@@ -113,6 +138,9 @@ func (d *decision) enterForm(t ticket.Ticket, p store.Party, s Submission, messa
 	if err := d.addCustomer(t, p, &s.Answers, message); err != nil {
 		return Submitted{}, err
 	}
+	if err := d.assignManager(&t); err != nil {
+		return Submitted{}, err
+	}
 	if err := d.witness(t.ID, &e); err != nil {
 		return Submitted{}, err
 	}
@@ -124,10 +152,20 @@ func (d *decision) enterForm(t ticket.Ticket, p store.Party, s Submission, messa
 		}
 		return Submitted{}, err
 	}
-	if after.linked {
-		return Submitted{}, ErrFormClosed
+	return Submitted{Number: after.ticket.Number, Link: s.Link}, nil
+}
+
+// assignManager gives a ticket that nobody has to the manager of its
+// organisation: an integrator's form has said whose it is.
+func (d *decision) assignManager(t *ticket.Ticket) error {
+	if t.Assignee != "" || t.State != ticket.AwaitingForm && t.Closed != ticket.Abandoned {
+		return nil
 	}
-	return Submitted{Number: after.ticket.Number}, nil
+	parties, err := d.tx.Parties(t.ID)
+	if err == nil {
+		t.Assignee, err = d.managerOf(t.Desk, parties)
+	}
+	return err
 }
 
 // classifyBy takes from the answers what a ticket has fields for.

@@ -88,7 +88,7 @@ func (p *Portal) take(w http.ResponseWriter, r *http.Request, v *view, got *rece
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Minute)
 	defer cancel()
-	_, err := p.Flow.Submit(ctx, mailflow.Submission{Link: v.party.Link, Lang: v.lang, Answers: answers, Files: got.tokens(), Refused: got.refused})
+	taken, err := p.Flow.Submit(ctx, mailflow.Submission{Link: v.party.Link, Lang: v.lang, Answers: answers, Files: got.tokens(), Refused: got.refused})
 	switch {
 	case errors.Is(err, mailflow.ErrFormClosed):
 		page := v.corrected(got, nil, p.Now())
@@ -99,7 +99,7 @@ func (p *Portal) take(w http.ResponseWriter, r *http.Request, v *view, got *rece
 	case err != nil:
 		p.broken(w, fmt.Errorf("submit a form: %w", err))
 	default:
-		http.Redirect(w, r, "/t/"+v.party.Link+"?"+sentQuery, http.StatusSeeOther)
+		http.Redirect(w, r, "/t/"+taken.Link+"?"+sentQuery, http.StatusSeeOther)
 	}
 }
 

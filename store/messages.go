@@ -212,14 +212,19 @@ func (tx *Tx) DropMessage(id int64) error {
 	return nil
 }
 
-// MoveMessage gives a message, with the anchors that it bears, to another
-// ticket.
+// MoveMessage gives a message, with the anchors that it bears and the form
+// that it is, to another ticket, where its writer is a party already.
 func (tx *Tx) MoveMessage(id, from, to int64) error {
 	tx.begun = nil
 	if _, err := tx.exec(`UPDATE message SET ticket_id = ? WHERE id = ?`, to, id); err != nil {
 		return err
 	}
 	if _, err := tx.exec(`UPDATE delivery SET ticket_id = ? WHERE message_id = ?`, to, id); err != nil {
+		return err
+	}
+	if _, err := tx.exec(`UPDATE submission SET ticket_id = ?, party = coalesce((SELECT min(there.ordinal) FROM party AS here
+		JOIN party AS there ON there.person_id = here.person_id WHERE here.ticket_id = submission.ticket_id
+		AND here.ordinal = submission.party AND there.ticket_id = ?), party) WHERE message_id = ?`, to, to, id); err != nil {
 		return err
 	}
 	if _, err := tx.exec(`INSERT INTO anchor (hash, ticket_id, message_id, own)

@@ -128,3 +128,13 @@ func (tx *Tx) CountRaw() (complete, incomplete int, err error) {
 	err = tx.row(`SELECT coalesce(sum(complete), 0), coalesce(sum(1 - complete), 0) FROM raw`).Scan(&complete, &incomplete)
 	return complete, incomplete, err
 }
+
+// SameSubmissionLinked finds a form with the same sum that the person of a
+// party has sent to a ticket linked with this one, or sql.ErrNoRows.
+func (tx *Tx) SameSubmissionLinked(ticketID int64, party int, sum string) (Submission, error) {
+	return scanSubmission(tx.row(`SELECT s.message_id, s.ticket_id, s.party, s.form, s.sum, s.answers, s.refused
+		FROM ticket_link AS l JOIN submission AS s ON s.ticket_id = l.other_id
+		JOIN party AS there ON there.ticket_id = s.ticket_id AND there.ordinal = s.party
+		JOIN party AS here ON here.ticket_id = l.ticket_id AND here.person_id = there.person_id
+		WHERE l.ticket_id = ? AND here.ordinal = ? AND s.sum = ? ORDER BY s.message_id DESC LIMIT 1`, ticketID, party, sum))
+}
