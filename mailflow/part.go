@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"math"
 
 	"guichet/mailflow/rfc822"
 	"guichet/store"
@@ -18,6 +19,11 @@ const partWindow = 64 << 10
 // bytes that [OpenPart] gives and at most p.Size of them. Errors are those of
 // raw.
 func StreamPart(p store.Part, raw io.ReaderAt) io.Reader {
+	if outer, open, ok := rfc822.Inner(p.Encoding); ok {
+		whole := p
+		whole.Encoding, whole.Size = outer, math.MaxInt64
+		return io.LimitReader(open(StreamPart(whole, raw)), p.Size)
+	}
 	section := io.NewSectionReader(raw, max(p.Offset, 0), max(p.Length, 0))
 	src := bufio.NewReaderSize(section, partWindow)
 	var r io.Reader = src

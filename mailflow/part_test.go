@@ -17,12 +17,13 @@ func TestStreamPart(t *testing.T) {
 	words := []string{"QUJD", "QUI", "=", "==", "\r\n", "\n", "\r", " ", "\t", "--", "__", "=3D", "=\n", "= \r\n", "-", "é",
 		"begin 644 x\n", "#0V%T\n", "end\n", strings.Repeat(" ", 900), strings.Repeat("QUJD", 300), strings.Repeat("=3D", 300), strings.Repeat("=", 700)}
 	check := func(t *rapid.T) {
+		encodings := []string{"base64", "quoted-printable", "x-uuencode", "7bit", "tnef:5:40:base64", "tnef:0:4000:quoted-printable", "tnef-mail:3:99:base64"}
 		piece := rapid.OneOf(rapid.SampledFrom(words), rapid.StringN(0, 5, -1))
 		body := strings.Join(rapid.SliceOfN(piece, 0, 60).Draw(t, "body"), "")
 		if n := rapid.SampledFrom([]int{1, 1, 1, 40}).Draw(t, "times"); len(body) < 20_000 {
 			body = strings.Repeat(body, n)
 		}
-		p := store.Part{Encoding: rapid.SampledFrom([]string{"base64", "quoted-printable", "x-uuencode", "7bit"}).Draw(t, "encoding"),
+		p := store.Part{Encoding: rapid.SampledFrom(encodings).Draw(t, "encoding"),
 			Offset: 3, Length: int64(len(body))}
 		raw := []byte("xyz" + body + "QUJD")
 		want, _ := io.ReadAll(OpenPart(p, raw))
@@ -55,7 +56,7 @@ func TestStreamPart(t *testing.T) {
 
 // A body that the store cannot read is an error, not a shorter file.
 func TestStreamPartTrouble(t *testing.T) {
-	for _, encoding := range []string{"base64", "quoted-printable", "x-uuencode", "8bit"} {
+	for _, encoding := range []string{"base64", "quoted-printable", "x-uuencode", "8bit", "tnef:9:300000:base64", "tnef-mail:9:300000:"} {
 		p := store.Part{Encoding: encoding, Length: 400_000, Size: 400_000}
 		if _, err := io.ReadAll(StreamPart(p, failing{})); err != io.ErrUnexpectedEOF {
 			t.Errorf("%s: %v", encoding, err)

@@ -107,6 +107,43 @@ var bombs = []struct {
 	{"text split over parts", func() string {
 		return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\n"+strings.Repeat("a\n", 25000), 480)
 	}},
+	{"winmail.dat of attributes", func() string {
+		return string(tnefMail("", winmail(bytes.Repeat(attribute(2, tnefNewFile, nil), 1<<20))))
+	}},
+	{"winmail.dat of titles", func() string {
+		return string(tnefMail("", winmail(bytes.Repeat(attribute(2, tnefTitle, []byte("a")), 1<<20))))
+	}},
+	{"winmail.dat of properties", func() string {
+		list := attribute(1, tnefMsgProps, append(le32(1<<20), bytes.Repeat(prop(mapiUnicode, mapiBody, utf16le("a")), 4000)...))
+		return string(tnefMail("", winmail(bytes.Repeat(list, 150))))
+	}},
+	{"winmail.dat of packed RTF", func() string {
+		return string(tnefMail("", winmail(attribute(1, tnefMsgProps, mapiList(prop(mapiBinary, mapiRTF, bombRTF(16<<20)))))))
+	}},
+	{"winmail.dat of mails in packed RTF", func() string {
+		mail := append(make([]byte, 16), winmail(attribute(1, tnefMsgProps, mapiList(prop(mapiBinary, mapiRTF, bombRTF(1<<17)))))...)
+		one := append(attribute(2, tnefNewFile, nil), attribute(2, tnefFileProp, mapiList(prop(mapiObject, mapiAttachData, mail)))...)
+		return string(tnefMail("", winmail(bytes.Repeat(one, 120))))
+	}},
+	{"winmail.dat in winmail.dat", func() string {
+		dat := winmail(file("a", strings.Repeat("a", 16<<20)))
+		for range 8 {
+			dat = winmail(attribute(2, tnefNewFile, nil), attribute(2, tnefFileProp, mapiList(prop(mapiObject, mapiAttachData, append(make([]byte, 16), dat...)))))
+		}
+		return string(tnefMail("", dat))
+	}},
+	{"braces in RTF", func() string {
+		return string(tnefMail("", winmail(attribute(1, tnefMsgProps, mapiList(prop(mapiBinary, mapiRTF, packed(strings.Repeat("{", 3<<20))))))))
+	}},
+	{"characters in RTF", func() string {
+		return string(tnefMail("", winmail(attribute(1, tnefMsgProps, mapiList(prop(mapiBinary, mapiRTF, packed(strings.Repeat("{\\'e9", 1<<20))))))))
+	}},
+}
+
+// bombRTF is packed RTF of size bytes that unpack to eight times as much.
+func bombRTF(size int) []byte {
+	b := bytes.Repeat([]byte("\xff\x00\x0f\x00\x0f\x00\x0f\x00\x0f\x00\x0f\x00\x0f\x00\x0f\x00\x0f"), size/17)
+	return slicesOf(le32(uint32(len(b)+12)), le32(0xffffffff), []byte("LZFu"), le32(0), b)
 }
 
 // nestedBefore is 49 open multiparts, each announced as x… and begun by mark and

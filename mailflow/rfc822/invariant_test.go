@@ -110,9 +110,6 @@ func checkParts(t *testing.T, m *Mail, raw []byte, line func(what, s string)) {
 		if p.Path == "" || p.ContentType == "" {
 			t.Errorf("part %+v", p)
 		}
-		if p.In != "" {
-			continue
-		}
 		if p.Offset < 0 || p.Length < 0 || p.Offset+p.Length > int64(len(raw)) {
 			t.Errorf("part %s at %d, %d bytes, of %d", p.Path, p.Offset, p.Length, len(raw))
 			continue

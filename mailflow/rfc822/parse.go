@@ -36,9 +36,11 @@ func Parse(raw []byte) *Mail {
 
 // parser assembles a Mail.
 type parser struct {
-	m    *Mail
-	w    walker
-	seen map[string]bool // problems
+	m     *Mail
+	w     walker
+	seen  map[string]bool // problems
+	inner int             // files inside others
+	mails int             // of them those that are mails
 }
 
 // note adds a problem once.
@@ -150,6 +152,7 @@ func (p *parser) collect(e *entity, pages *[]*entity) {
 	}
 	part.Size, _ = io.Copy(io.Discard, part.Open(p.w.raw))
 	p.m.Parts = append(p.m.Parts, part)
+	p.winmail(part, p.w.raw[e.start:e.end])
 }
 
 // cids marks the parts inline that the HTML shows by cid: (RFC 2392).

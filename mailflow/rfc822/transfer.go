@@ -37,7 +37,7 @@ func encodingName(s string) string {
 	case "uuencode", "uue", "x-uue":
 		return "x-uuencode"
 	}
-	if len(s) > 40 {
+	if len(s) > 40 || strings.IndexByte(s, ':') >= 0 { // no mail names ours of files inside others
 		return ""
 	}
 	return cleanLine(s)
@@ -46,7 +46,8 @@ func encodingName(s string) string {
 // Open returns the part's decoded content; raw is the mail it was read from.
 // It never fails: what can't be decoded is passed over (base64) or stays
 // (quoted-printable). It never gives more bytes than the encoded body has, so
-// that the decoded total of a mail is bounded by the mail's size.
+// that the decoded total of a mail is bounded by the mail's size; but for a mail
+// inside a winmail.dat, whose text may be unpacked to 1 MiB.
 func (p Part) Open(raw []byte) io.Reader {
 	start := min(max(p.Offset, 0), int64(len(raw)))
 	end := min(max(p.Offset+p.Length, start), int64(len(raw)))
@@ -61,6 +62,9 @@ func openBody(body []byte, encoding string) io.Reader {
 		return &qpReader{src: body}
 	case "x-uuencode":
 		return newUUReader(body)
+	}
+	if outer, open, ok := Inner(encoding); ok {
+		return open(openBody(body, outer))
 	}
 	return bytes.NewReader(body)
 }
