@@ -29,6 +29,9 @@ const (
 	// settled. Its row, and what it said, stay.
 	keepMails  = 30 * 24 * time.Hour
 	sweepBatch = 200 // rows swept in one transaction
+	// sweepBatches bounds one sweep: what a large store has to forget after an
+	// upgrade is spread over hours.
+	sweepBatches = 500
 )
 
 // RunDeadlines takes the steps that are due without any mail, each within a
@@ -148,7 +151,7 @@ func (f *Flow) sweep(ctx context.Context) {
 		}
 		return f.digests(tx)
 	})
-	for more := true; more; {
+	for more, n := true, 0; more && n < sweepBatches; n++ {
 		done := f.update(ctx, "drop old mails", func(tx *store.Tx) error {
 			n, err := tx.DropOldMails(tx.Now().Add(-keepMails), sweepBatch)
 			more = n > 0
@@ -156,7 +159,7 @@ func (f *Flow) sweep(ctx context.Context) {
 		})
 		more = more && done
 	}
-	for more := true; more; {
+	for more, n := true, 0; more && n < sweepBatches; n++ {
 		done := f.update(ctx, "forget copies", func(tx *store.Tx) (err error) {
 			more, err = tx.ForgetCopies(tx.Now().Add(-duplicateFor), sweepBatch)
 			return err
