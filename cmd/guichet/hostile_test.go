@@ -120,6 +120,7 @@ func TestHostileMails(t *testing.T) { sendBombs(t, bombSize/10) }
 func sendBombs(t *testing.T, size int) {
 	if testing.Short() { // the race detector takes many times of both
 		size /= 40
+		t.Parallel() // nor is anything measured
 	}
 	g := startGateway(t, storetest.SQLite(t).URL, `networks: ["127.0.0.1"]`, `networks: ["192.0.2.1"]`)
 	for i, bomb := range mailBombs {

@@ -205,6 +205,9 @@ func TestFaultMigrateKilled(t *testing.T) {
 // TestMigrateLarge copies a mail of 25 MB and many rows, both ways: memory is
 // bounded by the batch and not by the mail.
 func TestMigrateLarge(t *testing.T) {
+	if testing.Short() {
+		t.Parallel() // nothing is measured
+	}
 	from := storetest.SQLite(t)
 	schemas := storetest.Schemas(t)
 	from.MigrateTo(schemas[len(schemas)-1])
