@@ -44,13 +44,14 @@ type timing struct {
 	first   time.Duration // wait after a failure
 	most    time.Duration // wait after many
 	refused time.Duration // wait after a refused login
-	stuck   time.Duration // wait of a mail that could not be fetched
+	stuck   time.Duration // wait of a mail that could not be fetched, the first time
+	longest time.Duration // and the longest
 	settle  time.Duration // wait of mails that could not be moved
 	silence time.Duration // of a server that has a command
 }
 
 var usual = timing{idle: 5 * time.Minute, poll: time.Minute, lease: 30 * time.Second, pause: 10 * time.Second, first: time.Second,
-	most: 5 * time.Minute, refused: time.Minute, stuck: time.Minute, settle: 5 * time.Minute, silence: silence}
+	most: 5 * time.Minute, refused: time.Minute, stuck: time.Minute, longest: time.Hour, settle: 5 * time.Minute, silence: silence}
 
 func (f *Fetcher) timing() *timing {
 	if f.times != nil {

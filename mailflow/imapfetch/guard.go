@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -19,6 +20,7 @@ const (
 )
 
 var (
+	errSilent  = errors.New("the server says nothing")
 	errBudget  = errors.New("the server sends more than was asked for")
 	errNesting = fmt.Errorf("the server nests parentheses more than %d deep", maxNesting)
 )
@@ -64,6 +66,9 @@ func (g *guard) Read(p []byte) (int, error) {
 	}
 	g.Conn.SetReadDeadline(time.Now().Add(time.Duration(g.silent.Load())))
 	n, err := g.Conn.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = g.end(errSilent)
+	}
 	if err != nil {
 		return n, err
 	}
@@ -181,8 +186,8 @@ func (s *responseScan) announce(c byte) {
 	switch {
 	case c == '{':
 		s.brace, s.size = '{', 0
-	case s.brace == '{' && c >= '0' && c <= '9' && s.size < 1<<50:
-		s.size = s.size*10 + int64(c-'0')
+	case s.brace == '{' && c >= '0' && c <= '9':
+		s.size = min(s.size*10+int64(c-'0'), 1<<50)
 	case s.brace == '{' && c == '}':
 		s.brace = '}'
 	case s.brace == '{' && c == '+', s.brace == '}' && c == '\r':

@@ -27,7 +27,7 @@ var testKeys = ticket.Keyring{{ID: 1, Secret: []byte("a key for tests, of 32 oct
 
 // quick are waits short enough for tests.
 var quick = timing{idle: 300 * time.Millisecond, poll: 20 * time.Millisecond, lease: 3 * time.Second, pause: 20 * time.Millisecond,
-	first: 5 * time.Millisecond, most: 50 * time.Millisecond, refused: 20 * time.Millisecond, stuck: 50 * time.Millisecond,
+	first: 5 * time.Millisecond, most: 50 * time.Millisecond, refused: 20 * time.Millisecond, stuck: 50 * time.Millisecond, longest: 200 * time.Millisecond,
 	settle: 50 * time.Millisecond, silence: 5 * time.Second}
 
 // world is a gateway that takes mails and does nothing with them.

@@ -209,7 +209,7 @@ func (w *worker) show(ctx context.Context, row store.MailboxMail, head []byte, r
 func (w *worker) stuck(ctx context.Context, row store.MailboxMail, why error) error {
 	row.State = store.MailStuck
 	row.Tries++
-	row.Due = w.f.Now().Add(stuckFor(w.f.timing().stuck, row.Tries))
+	row.Due = w.f.Now().Add(w.f.timing().stuckFor(row.Tries))
 	w.log.Warn("not fetched", "uid", row.UID, "try", row.Tries, "next", row.Due.UTC().Format(time.RFC3339), "err", why)
 	if row.Tries >= stuckShown && row.DeliveryID == 0 {
 		return w.show(ctx, row, nil, fmt.Sprintf("could not be fetched from %s (UID %d), and is tried again: %s", w.m.Name, row.UID, shown(why.Error())))
@@ -217,8 +217,9 @@ func (w *worker) stuck(ctx context.Context, row store.MailboxMail, why error) er
 	return w.put(row)
 }
 
-func stuckFor(first time.Duration, tries int) time.Duration {
-	return min(first<<min(max(tries, 1)-1, 10), time.Hour)
+// stuckFor is how long a mail waits after so many tries in vain.
+func (t *timing) stuckFor(tries int) time.Duration {
+	return min(t.stuck<<min(max(tries, 1)-1, 10), t.longest)
 }
 
 // lostWith counts the connections that ended while a mail was fetched. One
