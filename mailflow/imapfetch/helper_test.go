@@ -114,14 +114,19 @@ func box(t testing.TB, url string) Mailbox {
 // until waits for a condition.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
-	limit := time.NewTimer(patience)
+	w.within(patience, what, ok)
+}
+
+func (w *world) within(d time.Duration, what string, ok func() bool) {
+	w.t.Helper()
+	limit := time.NewTimer(d)
 	defer limit.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-limit.C:
-			w.t.Fatalf("not within %s: %s", patience, what)
+			w.t.Fatalf("not within %s: %s", d, what)
 		case <-tick.C:
 		}
 	}
