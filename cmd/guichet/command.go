@@ -29,6 +29,7 @@ var commands = []func(*env) *cobra.Command{
 	newWhy,
 	newSimulate,
 	newReplay,
+	newImport,
 	newOrg,
 	newMigrate,
 	newCheck,

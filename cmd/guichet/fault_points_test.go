@@ -38,6 +38,7 @@ var pointScenarios = map[string]string{
 	"hear":                 "approval",
 	"hold":                 "three times",
 	"hold mail":            "held mail",
+	"import mails":         "old mail",
 	"import organisations": "import",
 	"keep upload":          "form",
 	"keys":                 "start",

@@ -44,6 +44,7 @@ var scenarios = map[string]scenario{
 	"held mail":         {play: playHeldMail},
 	"held mail by hand": {play: playHeldMail, byHand: true},
 	"import":            {play: playImport, byHand: true},
+	"old mail":          {play: playOldMail, byHand: true},
 	"approval":          {play: playApprove},
 	"deadline":          {play: playDeadline, config: []string{"closure_reminder_after: 24h", "closure_reminder_after: 300ms"}},
 	"lost desk":         {play: playLostDesk, idle: true, config: []string{"closure_reminder_after: 24h", "closure_reminder_after: 8s"}},
@@ -222,6 +223,23 @@ func playImport(s *stage) {
 	s.byCommand("org", "import", file)
 	if rows := s.rows("org", "list"); len(rows) != 1 {
 		s.t.Errorf("organisations: %v", rows)
+	}
+	playOne(s)
+}
+
+// playOldMail imports an archive while the gateway runs, and goes on where the
+// command was killed: each mail is there once.
+func playOldMail(s *stage) {
+	mbox, _ := archive(s.t, s.dir)
+	s.ready()
+	s.byCommand("import", "mbox", mbox)
+	if rows := s.rows("ticket", "list"); len(rows) < 3 || len(s.rows("outbox", "list")) != 0 {
+		s.t.Errorf("tickets: %v", rows)
+	}
+	for _, id := range []string{"<1@customer.example>", "<3@customer.example>", "<8@other.example>"} {
+		if rows := s.rows("why", id); len(rows) != 1 {
+			s.t.Errorf("%s is there %d times", id, len(rows))
+		}
 	}
 	playOne(s)
 }

@@ -13,7 +13,7 @@ type mboxMail struct {
 	offset int64  // of its From line
 	length int64  // up to the next From line, or the end
 	size   int64  // of the mail itself
-	raw    []byte // nil if size is over the limit
+	raw    []byte // nil if size is over the limit, and only then
 }
 
 // mboxReader takes an mbox apart, mail by mail: mboxrd, where a line of the
@@ -29,14 +29,16 @@ type mboxReader struct {
 }
 
 func newMboxReader(r io.Reader, limit int64) *mboxReader {
-	return &mboxReader{r: bufio.NewReaderSize(r, 64<<10), limit: limit}
+	return &mboxReader{r: bufio.NewReaderSize(r, 64<<10), limit: limit, mail: mboxMail{raw: []byte{}}}
 }
 
 var (
 	fromLine   = []byte("From ")
 	quotedFrom = regexp.MustCompile(`^>+From `)
-	// A From line ends in a date. A sentence that begins with From, after an
-	// empty line, does not, nor does a header field follow it.
+	// A From line ends in a date, as C's ctime writes it or nearly so. A sentence
+	// that begins with From, after an empty line, does not, nor does a header
+	// field follow it.
+	fromTime    = regexp.MustCompile(`(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-9]?\d \d\d:\d\d`)
 	fromDate    = regexp.MustCompile(`\d:\d\d.*\d{4}|\d{4}.*\d:\d\d`)
 	headerField = regexp.MustCompile(`^[!-9;-~]+[ \t]*:|^>?From `)
 )
@@ -80,7 +82,7 @@ func (m *mboxReader) separates() bool {
 	}
 	ahead, _ := m.r.Peek(2 << 10)
 	line, rest, _ := bytes.Cut(ahead, []byte("\n"))
-	return fromDate.Match(line) && headerField.Match(rest)
+	return fromTime.Match(line) || fromDate.Match(line) && headerField.Match(rest)
 }
 
 // take adds a line, or a piece of a long one, to the mail.

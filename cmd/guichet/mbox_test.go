@@ -42,6 +42,8 @@ func TestMbox(t *testing.T) {
 	check("CRLF", strings.ReplaceAll(from+"Subject: 1\n\nx\n\n"+from+"Subject: 2\n\ny\n", "\n", "\r\n"), "Subject: 1\r\n\r\nx\r\n", "Subject: 2\r\n\r\ny\r\n")
 	check("Thunderbird", "From - Sat Nov 21 14:05:00 2026\nX-Mozilla-Status: 0001\n\nx\n\nFrom - Sat Nov 21 14:06:00 2026\nSubject: 2\n\n", "X-Mozilla-Status: 0001\n\nx\n", "Subject: 2\n")
 	check("Google", "From 12@xxx Mon Jan 01 00:00:00 +0000 2018\nSubject: 1\n\n", "Subject: 1\n")
+	check("no header", from+"\nx\n\n"+from+"x\n\n"+from+"Subject: 3\n\n", "\nx\n", "x\n", "Subject: 3\n")
+	check("another date", from+"Subject: 1\n\nx\n\nFrom x 2026-11-21 14:05:00\nSubject: 2\n\n", "Subject: 1\n\nx\n", "Subject: 2\n")
 	check("without a From line", "Subject: 1\n\nx\n", "Subject: 1\n\nx\n")
 	check("no date in the first", "From nobody\nSubject: 1\n\nx\n", "Subject: 1\n\nx\n")
 	check("too large", from+"Subject: 1\n\n"+strings.Repeat("x", 100)+"\n\n"+from+"Subject: 2\n\n", "too large", "Subject: 2\n")
