@@ -28,7 +28,7 @@ func Parse(raw []byte) *Mail {
 	p.header()
 	p.text(root)
 	if m.Reply = m.Text; strings.Count(m.Text, "\n") <= maxReplyLines {
-		m.Reply = ReplyText(m.Text)
+		m.Reply = withoutClosing(ReplyText(m.Text))
 	}
 	m.Report = readReport(m, raw)
 	return m

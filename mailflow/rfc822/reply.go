@@ -15,8 +15,8 @@ func ReplyText(text string) string {
 	s := replyScanner{lines: lines, keep: make([]string, 0, len(lines))}
 	s.scan()
 	out := trimLines(s.keep)
-	if out == "" && !s.quotedMail {
-		// Only ">" lines, and nothing says that they are a mail.
+	if out == "" && (!s.quotedMail || !s.outer) {
+		// Only ">" lines, and nothing says that all of them are a mail.
 		return trimLines(strings.Split(text, "\n"))
 	}
 	return out
@@ -75,7 +75,8 @@ func plainBlanks(s string) string {
 	return blanks.Replace(s)
 }
 
-var blanks = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\ufeff", "", "\u200b", "", "\u200e", "", "\u200f", "")
+var blanks = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\ufeff", "", "\u200b", "", "\u200e", "", "\u200f", "",
+	"\u202a", "", "\u202b", "", "\u202c", "", "\u2066", "", "\u2067", "", "\u2068", "", "\u2069", "")
 
 // replyScanner walks down the lines once and keeps those that are new.
 type replyScanner struct {
@@ -90,6 +91,11 @@ type replyScanner struct {
 	// quotedMail is set once something shows that a mail is quoted: an
 	// attribution, a header block, a marker, even inside ">" lines.
 	quotedMail bool
+	// outer: that stands outside the ">" lines, or is the first of them.
+	outer bool
+
+	legal    bool // a legal notice was cut
+	initials int  // how often quotes by initials were looked for
 }
 
 func (s *replyScanner) scan() {
@@ -106,7 +112,7 @@ func (s *replyScanner) scan() {
 func (s *replyScanner) step(i int) int {
 	l := s.lines[i]
 	switch {
-	case l.trim == "":
+	case l.trim == "", l.trim == "ᐧ": // the mark of a program that counts readers
 		if len(s.pending) > 0 {
 			s.pending = append(s.pending, "")
 		} else {
@@ -114,6 +120,12 @@ func (s *replyScanner) step(i int) int {
 		}
 		return i + 1
 	case l.quoted:
+		if isGroupWise(l.trim) {
+			return s.attributed(i, i+1)
+		}
+		if n := quotedHeader(s.lines, i); n > 0 {
+			return s.introduced(i, false)
+		}
 		return s.quote(i)
 	}
 	if head, n := sharedLine(s.lines, i); n > 0 {
@@ -121,13 +133,17 @@ func (s *replyScanner) step(i int) int {
 		s.add(head)
 		return s.attributed(i, i+n)
 	}
-	if n := attribution(s.lines, i); n > 0 {
+	if n := max(attribution(s.lines, i), lotusIntroduction(s.lines, i)); n > 0 {
 		return s.attributed(i, i+n)
 	}
 	if original, forward := quoteMarker(l.trim); original || forward {
 		return s.marker(i, forward)
 	}
 	if headerBlock(s.lines, i) > 0 {
+		if q := belowHeader(s.lines, i); q > 0 && s.text {
+			s.quotedMail, s.outer = true, true
+			return q
+		}
 		return s.introduced(i, true)
 	}
 	if isRule(l.trim) && s.introducesAfterRule(i) {
@@ -137,7 +153,11 @@ func (s *replyScanner) step(i int) int {
 		return n
 	}
 	if n := legalNotice(s.lines, i); n > 0 {
+		s.legal = true
 		return n
+	}
+	if s.legal && legalTail(s.lines, i) {
+		return len(s.lines)
 	}
 	s.add(l.raw)
 	return i + 1
@@ -157,10 +177,16 @@ func (s *replyScanner) add(line string) {
 
 // attributed handles an attribution line, or lines, from i to end.
 func (s *replyScanner) attributed(i, end int) int {
-	s.quotedMail = true
+	s.quotedMail, s.outer = true, true
 	next := nextText(s.lines, end)
+	s.markInitials(next)
 	if next < len(s.lines) && s.lines[next].quoted {
 		return next
+	}
+	if next < len(s.lines) && headerBlock(s.lines, next) > 0 { // Notes: both
+		if q := belowHeader(s.lines, next); q > 0 {
+			return q
+		}
 	}
 	if !s.text {
 		// Nothing above it and no ">" below: an answer below its quote, or
@@ -172,18 +198,34 @@ func (s *replyScanner) attributed(i, end int) int {
 
 // marker handles "-----Original Message-----" and its kin.
 func (s *replyScanner) marker(i int, forward bool) int {
-	s.quotedMail = true
+	s.quotedMail, s.outer = true, true
 	next := nextText(s.lines, i+1)
 	if next < len(s.lines) && s.lines[next].quoted {
 		return next
 	}
+	if q := belowHeader(s.lines, next); q > 0 && (s.text || !forward) {
+		return q
+	}
 	return s.introduced(i, forward)
+}
+
+// belowHeader returns the first ">" line below the copied header that begins
+// at line i, or 0: such a quote is marked, and what is not is new.
+func belowHeader(lines []replyLine, i int) int {
+	end := i
+	for end < len(lines) && end < i+maxHeaderBlock && lines[end].trim != "" && !lines[end].quoted {
+		end++
+	}
+	if end = nextText(lines[:min(len(lines), end+4)], end); end < len(lines) && lines[end].quoted {
+		return end
+	}
+	return 0
 }
 
 // introduced handles the beginning of a quote that goes to the end of the
 // mail. With whole set, a mail that begins with it is a bare forward.
 func (s *replyScanner) introduced(i int, whole bool) int {
-	s.quotedMail = true
+	s.quotedMail, s.outer = true, true
 	if !s.text && whole {
 		for _, l := range s.lines[i:] {
 			s.add(l.raw)
@@ -217,7 +259,9 @@ func (s *replyScanner) quote(i int) int {
 		if !l.quoted && !wrappedQuote(s.lines, i) {
 			return i
 		}
-		s.quotedMail = s.quotedMail || innerIntroduction(l)
+		if !s.quotedMail && innerIntroduction(l) {
+			s.quotedMail, s.outer = true, len(s.pending) == 0 && !s.text
+		}
 		s.pending = append(s.pending, l.raw)
 		i++
 	}
@@ -250,10 +294,37 @@ func wrappedQuote(lines []replyLine, i int) bool {
 		return false
 	}
 	last := before.trim[strings.LastIndexByte(before.trim, ' ')+1:]
-	if strings.Contains(last, "://") {
+	if strings.Contains(last, "://") || isURL(lines[i].trim) {
 		return true
 	}
 	return len(before.trim) >= 60 && len(lines[i].trim) < 60 && !strings.ContainsAny(last[len(last)-1:], ".?!:")
+}
+
+// isURL tells whether a line is one link and brackets around it.
+func isURL(line string) bool {
+	t := strings.Trim(line, "()<>[] ")
+	return (strings.HasPrefix(t, "http://") || strings.HasPrefix(t, "https://")) && !strings.Contains(t, " ")
+}
+
+// maxInitials is how often a mail may change the way it quotes.
+const maxInitials = 4
+
+// markInitials marks the lines that quote by a person's initials ("AM> words")
+// or by a bar, if line i, below an introduction, begins so. Without one they
+// are a prompt, or a table.
+func (s *replyScanner) markInitials(i int) {
+	if i >= len(s.lines) || s.lines[i].quoted || s.initials == maxInitials {
+		return
+	}
+	t := s.lines[i].trim
+	n := strings.IndexAny(t, ">|")
+	if n < 0 || n > 4 || t[n] == '|' && n > 0 || strings.ToUpper(t[:n]) != t[:n] || strings.ContainsAny(t[:n], " <") {
+		return
+	}
+	s.initials++
+	for j := i; j < len(s.lines); j++ {
+		s.lines[j].quoted = s.lines[j].quoted || strings.HasPrefix(s.lines[j].trim, t[:n+1])
+	}
 }
 
 // nextText is the first line from i on that is not blank.

@@ -20,10 +20,10 @@ var quoteVerbs = wordSet(`wrote writes sent schrieb schreibt geschrieben écrit 
 	escribió escribio escribe scritto scrive schreef schrijft geschreven escreveu escreve skrev skriver
 	skrifaði napisał napisała napisal napsal napsala napísal napísala napisao написал написала
 	pisze píše пишет писал писала пише написав написала написа kirjoitti kirjutas írta yazdı yazmış έγραψε
-	scris viết rakstīja rašė כתב كتب`)
+	scris viết rakstīja rašė menulis napisala כתב كتب كتابة napisana napisane quoting zitat citando`)
 
 // quoteVerbsUnspaced are those of languages written without blanks.
-var quoteVerbsUnspaced = []string{"写道", "寫道", "写到", "作成", "작성", "のメッセージ", "のメール", "が書き込みました", "님이"}
+var quoteVerbsUnspaced = []string{"写道", "寫道", "写到", "作成", "작성", "のメッセージ", "のメール", "が書き込みました", "書きました", "님이"}
 
 // attributionStarts are first words of an attribution besides dates.
 var attributionStarts = wordSet(`on at le am el il op em den dnia w в во на у dne dňa in a på ons
@@ -175,6 +175,17 @@ func attributionStart(line string) bool {
 	if strings.IndexByte(line, '@') >= 0 || strings.HasPrefix(line, "在") || strings.HasPrefix(line, "於") {
 		return true
 	}
+	if beginsAsDate(line) {
+		return true
+	}
+	return (isFramed(line) || endsWithColon(line)) && hasQuoteVerb(line)
+}
+
+func endsWithColon(s string) bool { return strings.HasSuffix(s, ":") || strings.HasSuffix(s, "：") }
+
+// beginsAsDate tells whether one of the first three words is a number, or the
+// first one that stands before a date.
+func beginsAsDate(line string) bool {
 	rest := line
 	for n := range 3 {
 		var w string
@@ -185,17 +196,13 @@ func attributionStart(line string) bool {
 			return true
 		}
 	}
-	return isFramed(line) && hasQuoteVerb(line)
+	return false
 }
 
 // isFramed tells whether dashes stand at the end, as in "--- Bob wrote ---".
 func isFramed(s string) bool { return strings.HasSuffix(s, "--") }
 
 var (
-	attributionDate = regexp.MustCompile(`\b(?:19|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}\b|\d年`)
-	attributionTime = regexp.MustCompile(`\b\d{1,2} ?[:.h] ?\d\d\b`)
-	attributionMail = regexp.MustCompile(`[<("\[]?[^\s<>"]+@[^\s<>"]+`)
-	numbers         = regexp.MustCompile(`\d+`)
 	// Gmail in languages it has no words for: "2014-03-09 20:48 GMT+01:00 Bob <bob@example.com>:"
 	gmailBare = regexp.MustCompile(`^\d{4}[-/.] ?\d{1,2}[-/.] ?\d{1,2}.{0,40}(?:<[^<>]+@[^<>]+>:?$| GMT[+-]\d\d:\d\d )`)
 )
@@ -211,22 +218,25 @@ func isAttribution(s string, verb, quoted bool) bool {
 	if beginsWithDate(s) && gmailBare.MatchString(s) {
 		return true
 	}
-	colon := strings.HasSuffix(s, ":") || strings.HasSuffix(s, "：")
+	colon := endsWithColon(s)
 	last := verb && endsWithVerb(s)
 	if !colon && !last {
 		return false // the cheap look first: most lines end here
 	}
-	mail := strings.Contains(s, "@") && attributionMail.MatchString(s)
+	mail := hasMailbox(s)
 	if !verb {
-		return mail && attributionDate.MatchString(s) &&
-			(quoted || strings.HasSuffix(s, ">:") && attributionTime.MatchString(s))
+		if !mail {
+			return false
+		}
+		date, time, _ := dateAndTime(s)
+		return date && (quoted || strings.HasSuffix(s, ">:") && time)
 	}
 	if !colon && !framed && !mail && !quoted {
 		return false
 	}
-	date, time := attributionDate.MatchString(s), attributionTime.MatchString(s)
+	date, time, runs := dateAndTime(s)
 	if quoted || framed {
-		return date || time || mail || framed || attributionStart(s)
+		return date || time || mail || framed || beginsAsDate(s) || strings.HasPrefix(s, "在") || strings.HasPrefix(s, "於") || strings.Contains(s, "さん")
 	}
 	if mail {
 		return date || time || last
@@ -234,7 +244,7 @@ func isAttribution(s string, verb, quoted bool) bool {
 	if hasSentenceWord(s) || !date {
 		return false
 	}
-	return time || len(numbers.FindAllString(s, 2)) == 2
+	return time || runs > 1
 }
 
 // beginsWithDate is the cheap look before gmailBare.

@@ -118,7 +118,8 @@ func isHeaderBlock(kinds int, address, dated bool) bool {
 // originalMarks and forwardMarks stand between dashes above a quoted or a
 // forwarded mail.
 var originalMarks = newPrefixes(splitPhrases(`original message|original email|original appointment|message d'origine|message d’origine|message original|
-	message initial|courriel original|messaggio originale|ursprüngliche nachricht|originalnachricht|original-nachricht|
+	message initial|courriel original|mail original|e-mail original|ursprüngliche mail|ursprüngliche e-mail|original mail|
+	oprindelig mail|ursprungligt mail|originele e-mail|e-mail d'origine|původní e-mail|messaggio originale|ursprüngliche nachricht|originalnachricht|original-nachricht|
 	ursprungligt meddelande|originalmeddelande|oprindelig meddelelse|oprindelig besked|opprinnelig melding|
 	oorspronkelijk bericht|origineel bericht|mensagem original|mensaje original|wiadomość oryginalna|oryginalna wiadomość|
 	původní zpráva|pôvodná správa|исходное сообщение|оригинальное сообщение|первоначальное сообщение|пересылаемое сообщение|
@@ -144,12 +145,13 @@ func quoteMarker(line string) (original, forward bool) {
 	if len(line) < 12 || len(line) > 200 {
 		return false, false
 	}
-	framed := strings.HasPrefix(trimLeft(line, "*> "), "--") || strings.HasPrefix(line, "==") || strings.HasPrefix(line, "__")
+	framed := strings.HasPrefix(trimLeft(line, "*> "), "--") || strings.HasPrefix(line, "==") || strings.HasPrefix(line, "__") ||
+		strings.HasPrefix(line, "‐‐") || strings.HasPrefix(line, "——") // Proton's hyphens, Chinese dashes
 	colon := strings.HasSuffix(line, ":") || strings.HasSuffix(line, "：") || strings.HasSuffix(line, ":*")
 	if !framed && !colon {
 		return false, false
 	}
-	inner := strings.Trim(line, "-_=*~—– >:：\t")
+	inner := strings.Trim(line, "-_=*~—–‐ >:：\t")
 	if framed {
 		original, forward = originalMarks.of(inner) != "", forwardMarks.of(inner) != ""
 	} else {

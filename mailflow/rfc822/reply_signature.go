@@ -61,7 +61,7 @@ func isListFooter(lines []replyLine, i int) bool {
 // legalPhrases are what companies append below a drawn line, lower-case.
 var legalPhrases = splitPhrases(`confidential|intended solely|intended only|intended recipient|intended for the |in error|virus|monitored|disclaimer|
 	privileged|unauthorised|unauthorized|opinions expressed|vertraulich|unbefugt|irrtümlich|confidentiel|strictement réserv|par erreur|
-	destinataire|confidencial|por error|por engano|riservat|confidenzial|per errore|vertrouwelijk|poufn`)
+	scanned for|swept for|incoming and outgoing|please note: |destinataire|confidencial|por error|por engano|riservat|confidenzial|per errore|vertrouwelijk|poufn`)
 
 // maxLegalNotice bounds the lines of one legal notice.
 const maxLegalNotice = 40
@@ -83,29 +83,80 @@ func legalNotice(lines []replyLine, i int) int {
 		b.WriteString(strings.ToLower(lines[end].trim))
 		b.WriteByte(' ')
 	}
-	hits := 0
-	for _, p := range legalPhrases {
-		if strings.Contains(b.String(), p) {
-			hits++
-		}
-	}
-	if hits < 2 {
+	if legalHits(b.String()) < 2 {
 		return 0
 	}
 	return end
 }
 
+// legalHits is how many of the phrases text has.
+func legalHits(text string) int {
+	hits := 0
+	for _, p := range legalPhrases {
+		if strings.Contains(text, p) {
+			hits++
+		}
+	}
+	return hits
+}
+
+// legalTail tells whether all from line i on is one more notice, such as a
+// virus scanner adds below the company's own.
+func legalTail(lines []replyLine, i int) bool {
+	if i > 0 && lines[i-1].trim != "" && !isRule(lines[i-1].trim) || len(lines)-i > maxLegalNotice {
+		return false
+	}
+	var b strings.Builder
+	for _, l := range lines[i:] {
+		b.WriteString(strings.ToLower(l.trim))
+		b.WriteByte(' ')
+	}
+	return legalHits(b.String()) >= 2
+}
+
 // devicePrefixes begin the line that a program appends by itself, lower-case.
 var devicePrefixes = newPrefixes(splitPhrases(`sent from my |sent from |sent via |sent with |sent using |sent by |get outlook for |download outlook for |
 	envoyé depuis |envoyé de mon |envoyé de |envoyé à partir |envoyé avec |envoyé via |provenance : |télécharger outlook pour |obtenez outlook pour |obtenir outlook pour |
-	gesendet von |gesendet mit |gesendet über |von meinem |von meiner |diese nachricht wurde von meinem |holen sie sich outlook für |laden sie outlook für |
+	gesendet von |gesendet mit |gesendet über |von meinem |von meiner |von yahoo mail |von gmx mail |von web.de mail |diese nachricht wurde von meinem |holen sie sich outlook für |laden sie outlook für |
 	enviado desde |enviado do |enviado a partir |enviado de mi |enviado através |enviado con |obtener outlook para |obter o outlook para |baixe o outlook para |
 	inviato da |inviato dal |inviato dall|inviato con |inviato tramite |scarica outlook per |ottieni outlook per |
-	verzonden vanaf |verzonden met |verstuurd vanaf |verstuurd met |outlook downloaden voor |outlook voor |
+	verzonden vanaf |verzonden vanuit |verstuurd vanuit |verzonden met |verstuurd vanaf |verstuurd met |outlook downloaden voor |outlook voor |
 	skickat från |skickades från |hämta outlook för |sendt fra |sendt med |sendt via |hent outlook for |få outlook til |
 	lähetetty |hanki outlook |wysłane z |wysłano z |pobierz outlook |odesláno z |odoslané z |отправлено с |отправлено из |надіслано з |
-	elküldve |iphone'umdan gönderildi|trimis de pe |发自我的|來自我的|从我的|iphoneから送信|私のiphoneから送信|나의 iphone에서 보냄|cópia enviada do |
+	elküldve |iphone'umdan gönderildi|trimis de pe |发自我的|来自我的|來自我的|發自我的|从我的|az iphone készülékemről küldve|iphoneから送信|私のiphoneから送信|나의 iphone에서 보냄|cópia enviada do |
 	gönderen: |στάλθηκε από `))
+
+// getWords are what mail programs for phones invite to do, at the beginning or
+// the end of a line: "Get Outlook for Android".
+var getWords = wordSet(`get download downloaden ophalen hent få hämta hanki pobierz získat získejte stáhnout скачать получить завантажити edinin beziehen
+	herunterladen holen télécharger obtenir obtenez obtener obter baixe scarica ottieni descărcați letöltése 获取 下载 取得 入手`)
+
+// isAppLine tells whether a line invites to a mail program for phones.
+func isAppLine(t string) bool {
+	if len(t) > 80 {
+		return false
+	}
+	low := strings.ToLower(t)
+	if !strings.Contains(low, "outlook") && !strings.Contains(low, "bluemail") && !strings.Contains(low, "aqua mail") {
+		return false
+	}
+	words := strings.Fields(low)
+	return len(words) > 2 && len(words) <= 7 && (strings.Contains(low, "android") || strings.Contains(low, "ios")) &&
+		(getWords.set[words[0]] || getWords.set[words[len(words)-1]])
+}
+
+// excuses stand behind the line of a program, lower-case.
+var excuses = splitPhrases(`. please excuse my brevity|. veuillez excuser ma brièveté|. bitte entschuldigen sie die kürze|. bitte entschuldigen sie meine kürze`)
+
+// cutExcuse cuts such an excuse off.
+func cutExcuse(t string) string {
+	for _, e := range excuses {
+		if n := len(t) - len(e); n > 0 && strings.EqualFold(t[n:], e) {
+			return t[:n]
+		}
+	}
+	return t
+}
 
 func splitPhrases(s string) []string {
 	var out []string
@@ -134,13 +185,17 @@ func isDeviceLine(line string) bool {
 	if strings.IndexByte(line, ':') >= 0 && (strings.Contains(line, "://") || strings.Contains(line, "mailto:")) {
 		t = bareURL.ReplaceAllString(angleURL.ReplaceAllString(line, ""), "")
 	}
-	t = trimRight(trimLeft(t, "*_[]()<>. \t"), "*_[]()<>. \t")
+	t = strings.ReplaceAll(trimRight(trimLeft(t, "*_[]()<>. \t"), "*_[]()<>. \t"), "](", "")
+	t = cutExcuse(t)
+	if isAppLine(t) {
+		return true
+	}
 	prefix := devicePrefixes.of(t)
 	if prefix == "" || len(strings.Fields(t)) > 10 {
 		return false
 	}
 	t = strings.ToLower(t)
-	if strings.HasPrefix(prefix, "von mein") && !strings.Contains(t, "gesendet") && !strings.Contains(t, "gesandt") {
+	if strings.HasPrefix(prefix, "von ") && !strings.Contains(t, "gesendet") && !strings.Contains(t, "gesandt") {
 		return false
 	}
 	return !sentenceEnd.MatchString(strings.TrimPrefix(t, prefix))
