@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -152,7 +153,7 @@ func (s *story) byHand(d *storetest.Database) {
 	defer db.Close()
 	err := db.Update(s.t.Context(), "seed", func(tx *store.Tx) error {
 		_, _, err := tx.TakeLease("mailbox/support", time.Minute)
-		return err
+		return errors.Join(err, fetchedBefore(tx))
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -175,6 +176,22 @@ func (s *story) byHand(d *storetest.Database) {
 			s.t.Fatalf("%s: %v", query, err)
 		}
 	}
+}
+
+// fetchedBefore is the journal of a mailbox of which a mail was taken and one
+// could not be, and an old mail that was imported.
+func fetchedBefore(tx *store.Tx) error {
+	m, err := tx.OpenMailbox("support@mail.example/INBOX")
+	if err != nil {
+		return err
+	}
+	_, err = tx.AddImported(bytes.Repeat([]byte{7}, 32))
+	return errors.Join(err, tx.BeginMailbox(m.ID, 42, 3), tx.MailboxScanned(m.ID), tx.MailboxLooked(m.ID),
+		tx.AddMailboxDesk(m, "support"), tx.MailboxTrouble(m.ID, "the password is wrong"),
+		tx.PutMailboxMail(store.MailboxMail{MailboxID: m.ID, UIDValidity: 42, UID: 3, State: store.MailTaken,
+			Hash: bytes.Repeat([]byte{9}, 16), Size: 900, DeliveryID: 1}),
+		tx.PutMailboxMail(store.MailboxMail{MailboxID: m.ID, UIDValidity: 42, UID: 4, State: store.MailStuck,
+			Size: 1000, Tries: 2, Due: tx.Now().Add(time.Hour)}))
 }
 
 // accept commits a mail as the listener does; nobody processes it.

@@ -183,7 +183,7 @@ func (d *Database) Dump(schema, lost int64) *Seed {
 	columns := d.Columns()
 	for _, table := range sortedKeys(columns) {
 		list := `"` + strings.Join(columns[table], `", "`) + `"`
-		for _, row := range d.Rows(`SELECT ` + list + ` FROM ` + table + ` ORDER BY 1, 2`) {
+		for _, row := range d.Rows(`SELECT ` + list + ` FROM ` + table + ` ORDER BY ` + list) {
 			values := map[string]any{}
 			for i, name := range columns[table] {
 				values[name] = row[i]

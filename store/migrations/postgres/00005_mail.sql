@@ -30,3 +30,8 @@ CREATE TABLE mailbox_mail (
 CREATE INDEX mailbox_mail_hash ON mailbox_mail (mailbox_id, hash);
 CREATE INDEX mailbox_mail_todo ON mailbox_mail (mailbox_id, uid_validity, uid)
     WHERE state IN ('wanted', 'unsure', 'stuck', 'taken');
+
+-- The old mails that were imported, by desk and bytes, so that none is twice.
+CREATE TABLE imported (
+    hash BYTEA PRIMARY KEY
+);
