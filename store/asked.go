@@ -74,16 +74,15 @@ func (tx *Tx) TakenSince(o Outbox) (has bool, err error) {
 // reached, as far as is known.
 func (tx *Tx) LostAmong(rows []Outbox) ([]Outbox, error) {
 	var ids []any
-	marks := ""
 	for _, o := range rows {
 		if o.TicketID != 0 && o.Party >= 0 {
-			ids, marks = append(ids, o.TicketID), marks+", ?"
+			ids = append(ids, o.TicketID)
 		}
 	}
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	found, err := tx.query(`SELECT ticket_id, ordinal FROM party WHERE reachable = 0 AND ticket_id IN (`+marks[2:]+`)`, ids...)
+	found, err := tx.query(`SELECT ticket_id, ordinal FROM party WHERE reachable = 0 AND ticket_id IN (`+marks(len(ids))+`)`, ids...)
 	if err != nil {
 		return nil, err
 	}

@@ -307,6 +307,32 @@ func (tx *Tx) OutboxPage(state OutboxState, after int64, n int) ([]Outbox, error
 	return collect(rows, scanOutbox)
 }
 
+// TicketNumbers are the numbers of the tickets of rows, by ticket.
+func (tx *Tx) TicketNumbers(rows []Outbox) (map[int64]string, error) {
+	numbers := map[int64]string{}
+	var ids []any
+	for _, o := range rows {
+		ids = append(ids, o.TicketID)
+	}
+	if len(ids) == 0 {
+		return numbers, nil
+	}
+	found, err := tx.query(`SELECT id, coalesce(number, '') FROM ticket WHERE id IN (`+marks(len(ids))+`)`, ids...)
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	for found.Next() {
+		var id int64
+		var number string
+		if err := found.Scan(&id, &number); err != nil {
+			return nil, err
+		}
+		numbers[id] = number
+	}
+	return numbers, found.Err()
+}
+
 // QueuedLater finds the queued also-received mail to a recipient at a desk
 // that is not composed yet, or sql.ErrNoRows.
 func (tx *Tx) QueuedLater(recipient, desk string) (Outbox, error) {

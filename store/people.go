@@ -204,6 +204,37 @@ func (tx *Tx) partiesOf(ticketID int64) ([]Party, error) {
 	return all, err
 }
 
+// ReadParties reads the parties of many tickets at once, for Parties to have
+// them: a list of tickets would otherwise ask once for each.
+func (tx *Tx) ReadParties(tickets []ticket.Ticket) error {
+	if len(tickets) == 0 {
+		return nil
+	}
+	all := map[int64][]Party{}
+	ids := make([]any, len(tickets))
+	for i, t := range tickets {
+		ids[i], all[t.ID] = t.ID, nil
+	}
+	rows, err := tx.query(`SELECT `+partyColumns+` FROM party WHERE ticket_id IN (`+marks(len(ids))+`) ORDER BY ticket_id, ordinal`, ids...)
+	if err != nil {
+		return err
+	}
+	parties, err := collect(rows, scanParty)
+	if err != nil {
+		return err
+	}
+	for _, p := range parties {
+		all[p.TicketID] = append(all[p.TicketID], p)
+	}
+	for id, parties := range all {
+		tx.knowParties(id, parties)
+	}
+	return nil
+}
+
+// marks are n question marks for a list of values.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
 func (tx *Tx) knowParties(ticketID int64, all []Party) {
 	if tx.parties == nil {
 		tx.parties = map[int64][]Party{}

@@ -62,23 +62,14 @@ func (e *env) eachRow(ctx context.Context, args []string, do func(*store.Tx, int
 func (e *env) outboxList(ctx context.Context, state store.OutboxState) error {
 	var table [][]any
 	err := e.withStore(ctx, func(_ *Config, db *store.DB) error {
-		numbers := map[int64]string{}
 		for after := int64(0); ; {
 			var page []store.Outbox
+			var numbers map[int64]string
 			err := db.View(ctx, func(tx *store.Tx) (err error) {
-				if page, err = tx.OutboxPage(state, after, 500); err != nil {
-					return err
+				if page, err = tx.OutboxPage(state, after, 500); err == nil {
+					numbers, err = tx.TicketNumbers(page)
 				}
-				for _, o := range page {
-					if _, known := numbers[o.TicketID]; !known && o.TicketID != 0 {
-						t, err := tx.TicketByID(o.TicketID)
-						if err != nil {
-							return err
-						}
-						numbers[o.TicketID] = t.Number
-					}
-				}
-				return nil
+				return err
 			})
 			if err != nil || len(page) == 0 {
 				return err

@@ -82,6 +82,12 @@ func (e *env) ticketList(ctx context.Context, desk string, state ticket.State, d
 			err := db.View(ctx, func(tx *store.Tx) error {
 				rows = nil
 				page, err := tx.TicketPage(desk, state, after, 500)
+				if err != nil {
+					return err
+				}
+				if err := tx.ReadParties(page); err != nil {
+					return err
+				}
 				read = len(page)
 				for _, t := range page {
 					after = t.ID
@@ -94,7 +100,7 @@ func (e *env) ticketList(ctx context.Context, desk string, state ticket.State, d
 					}
 					rows = append(rows, rowOf(t, parties))
 				}
-				return err
+				return nil
 			})
 			if err != nil || read == 0 {
 				return err
