@@ -186,17 +186,26 @@ func endsWithColon(s string) bool { return strings.HasSuffix(s, ":") || strings.
 // beginsAsDate tells whether one of the first three words is a number, or the
 // first one that stands before a date.
 func beginsAsDate(line string) bool {
-	rest := line
-	for n := range 3 {
-		var w string
-		if w, rest = cutWord(rest); w == "" {
+	first, words := 0, 0
+	for i := 0; i < len(line); i++ {
+		if i > 0 && !isBlank(line[i-1]) {
+			continue
+		}
+		if isBlank(line[i]) {
+			continue
+		}
+		if words++; words > 3 {
 			break
 		}
-		if n == 0 && attributionStarts.has(w) || w[0] >= '0' && w[0] <= '9' {
+		if isDigit(line[i]) {
 			return true
 		}
+		if words == 1 {
+			first = i
+		}
 	}
-	return false
+	word, _ := cutWord(line[first:])
+	return attributionStarts.has(word)
 }
 
 // isFramed tells whether dashes stand at the end, as in "--- Bob wrote ---".

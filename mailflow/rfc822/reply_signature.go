@@ -115,7 +115,7 @@ func legalTail(lines []replyLine, i int) bool {
 }
 
 // devicePrefixes begin the line that a program appends by itself, lower-case.
-var devicePrefixes = newPrefixes(splitPhrases(`sent from my |sent from |sent via |sent with |sent using |sent by |get outlook for |download outlook for |
+var devicePrefixes = newPrefixes(splitPhrases(`sent from my |sent from |sent via |sent with |sent using |sent by |get outlook for |get bluemail for |obtenir bluemail pour |obtenez bluemail pour |download outlook for |
 	envoyé depuis |envoyé de mon |envoyé de |envoyé à partir |envoyé avec |envoyé via |provenance : |télécharger outlook pour |obtenez outlook pour |obtenir outlook pour |
 	gesendet von |gesendet mit |gesendet über |von meinem |von meiner |von yahoo mail |von gmx mail |von web.de mail |diese nachricht wurde von meinem |holen sie sich outlook für |laden sie outlook für |
 	enviado desde |enviado do |enviado a partir |enviado de mi |enviado através |enviado con |obtener outlook para |obter o outlook para |baixe o outlook para |
@@ -131,18 +131,14 @@ var devicePrefixes = newPrefixes(splitPhrases(`sent from my |sent from |sent via
 var getWords = wordSet(`get download downloaden ophalen hent få hämta hanki pobierz získat získejte stáhnout скачать получить завантажити edinin beziehen
 	herunterladen holen télécharger obtenir obtenez obtener obter baixe scarica ottieni descărcați letöltése 获取 下载 取得 入手`)
 
-// isAppLine tells whether a line invites to a mail program for phones.
+// isAppLine tells whether a line invites to Outlook for phones.
 func isAppLine(t string) bool {
-	if len(t) > 80 {
+	if len(t) > 80 || !strings.Contains(t, "utlook") || !strings.Contains(t, "ndroid") && !strings.Contains(t, "iOS") {
 		return false
 	}
 	low := strings.ToLower(t)
-	if !strings.Contains(low, "outlook") && !strings.Contains(low, "bluemail") && !strings.Contains(low, "aqua mail") {
-		return false
-	}
 	words := strings.Fields(low)
-	return len(words) > 2 && len(words) <= 7 && (strings.Contains(low, "android") || strings.Contains(low, "ios")) &&
-		(getWords.set[words[0]] || getWords.set[words[len(words)-1]])
+	return len(words) > 2 && len(words) <= 7 && (getWords.set[words[0]] || getWords.set[words[len(words)-1]])
 }
 
 // excuses stand behind the line of a program, lower-case.
@@ -186,11 +182,13 @@ func isDeviceLine(line string) bool {
 		t = bareURL.ReplaceAllString(angleURL.ReplaceAllString(line, ""), "")
 	}
 	t = strings.ReplaceAll(trimRight(trimLeft(t, "*_[]()<>. \t"), "*_[]()<>. \t"), "](", "")
-	t = cutExcuse(t)
 	if isAppLine(t) {
 		return true
 	}
 	prefix := devicePrefixes.of(t)
+	if prefix != "" {
+		t = cutExcuse(t)
+	}
 	if prefix == "" || len(strings.Fields(t)) > 10 {
 		return false
 	}
