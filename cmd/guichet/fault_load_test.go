@@ -17,6 +17,7 @@ import (
 // What a letter is.
 const (
 	asTicket = "ticket" // a new writer's first mail
+	asOld    = "old"    // a mail of an archive that is imported
 	asAnswer = "answer" // a party's, to the acknowledgment's token address
 	asReply  = "reply"  // an agent's, to the notification's token address
 	asNote   = "note"   // an agent's with a command, for agents only
