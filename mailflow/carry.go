@@ -56,6 +56,8 @@ func (d *decision) before(t *ticket.Ticket, p *plan, s step, n *notice, message 
 	case ticket.Categorise, ticket.SetUrgency, ticket.Escalate:
 		d.changed(*t, s.event)
 		n.quietly = true
+	case ticket.Move:
+		n.was = t.Desk
 	case ticket.MergedAway:
 		n.other = s.other.Number
 		t.Waiting = 0 // what waits goes along

@@ -45,7 +45,8 @@ type draft struct {
 	first   string      // the reader's first Message-ID on the ticket
 	last    string      // the newest that the reader knows
 	lang    string
-	org     string // of the message's writer
+	zone    *time.Location // that the reader has named, else the desk's
+	org     string         // of the message's writer
 	other   store.Outbox
 	agent   *Agent // the reader, if one
 	items   []templates.Item
@@ -158,9 +159,11 @@ func (f *Flow) gather(tx *store.Tx, dr *draft) (err error) {
 		return fmt.Errorf("the desk %s is no longer configured", dr.row.Desk)
 	}
 	dr.agent = s.Agent(dr.row.Recipient)
-	if dr.lang, err = tx.Language(dr.row.Recipient); err != nil {
+	var zone string
+	if dr.lang, zone, err = tx.Reader(dr.row.Recipient); err != nil {
 		return err
 	}
+	dr.zone = ZoneOf(zone, dr.desk.Zone)
 	if dr.agent != nil && dr.agent.Language != "" {
 		dr.lang = dr.agent.Language
 	}

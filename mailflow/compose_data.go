@@ -16,14 +16,14 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 	s := f.Settings.Load()
 	a := dr.args
 	m := &templates.Mail{
-		Desk:     templates.Desk{Name: dr.desk.Name(dr.lang), Address: dr.desk.Address, Accent: dr.desk.Accent},
+		Desk:     dr.desk.shown(dr.lang),
 		Number:   dr.ticket.Number,
 		Subject:  dr.ticket.Subject,
 		State:    a.State,
 		Closed:   a.Closed,
 		Stranger: a.Stranger,
 		Received: dr.message.At,
-		Zone:     dr.desk.Zone,
+		Zone:     dr.zone,
 		Next:     templates.Next{Kind: a.Next, At: a.Deadline, CloseAt: closeAt(a, dr.desk.Policy)},
 		N:        a.N,
 		M:        a.M,
@@ -37,6 +37,9 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		Validation: dr.desk.Policy.Validation,
 		Ours:       dr.opener == ticket.Agent,
 		Theirs:     dr.opener != "" && dr.opener != ticket.Agent && dr.opener != dr.party.Role,
+	}
+	if was := s.Desk(a.Was); was != nil {
+		m.Was = was.shown(dr.lang)
 	}
 	if after := dr.desk.Policy.Timers.AutoCloseAfter; dr.row.Kind == ticket.AutoCloseWarning && after != ticket.Off {
 		at := f.Now().Add(after) // it counts from its delivery, which is now

@@ -97,6 +97,11 @@ func (d *decision) submit(s Submission) (Submitted, error) {
 	if err := d.tx.SetLanguage(p.Address, s.Lang); err != nil {
 		return Submitted{}, err
 	}
+	if zone := s.Answers.zone(); zone != "" {
+		if err := d.tx.SetZone(p.Address, zone); err != nil {
+			return Submitted{}, err
+		}
+	}
 	id, err := d.keepForm(t, p, s, uploads, sum)
 	if err != nil {
 		return Submitted{}, err

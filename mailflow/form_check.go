@@ -69,6 +69,17 @@ func (a *Answers) Value(field string) string {
 	return ""
 }
 
+// zone is the name of the zone in which the first of the times was given, ""
+// without one: the writer's own.
+func (a *Answers) zone() string {
+	for _, v := range a.List {
+		if f := a.asked.Field(v.Field); f != nil && f.Type == ExactField && len(v.Values) > 1 {
+			return v.Values[1]
+		}
+	}
+	return ""
+}
+
 // Check reads what was posted. Fields that are not shown are passed over,
 // whatever they hold, as is what no field asked for. With problems the answers
 // are not to be used.

@@ -41,6 +41,7 @@ type notice struct {
 	mailID    string   // likewise
 	step      string   // for the history: what the clock did
 	asked     string   // the party who is to answer; "": all are
+	was       string   // key of the desk that had the ticket so far
 	quietly   bool     // what parties are told of it stands in another mail
 }
 
@@ -51,6 +52,7 @@ type args struct {
 	Event    string        `json:"event,omitempty"`
 	Reason   string        `json:"reason,omitempty"`
 	Other    string        `json:"other,omitempty"`
+	Was      string        `json:"was,omitempty"` // key of the desk that had the ticket
 	Stranger bool          `json:"stranger,omitempty"`
 	Words    bool          `json:"words,omitempty"` // an agent's words: a person wrote this mail
 	Mute     bool          `json:"mute,omitempty"`  // the reader's own words are not sent back
@@ -200,7 +202,7 @@ func (d *decision) mailID() string {
 
 // queue adds one row for each recipient of an effect.
 func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Effect, e ticket.Event, n notice) error {
-	a := args{Message: n.message, Event: n.event, Reason: n.reason, Other: n.other, Words: n.fromAgent, From: before,
+	a := args{Message: n.message, Event: n.event, Reason: n.reason, Other: n.other, Was: n.was, Words: n.fromAgent, From: before,
 		State: t.State, Closed: t.Closed, Next: t.Next, Deadline: t.Deadline, ClosedAt: t.ClosedAt, N: effect.N, M: effect.M,
 		Resolution: t.Resolution}
 	a.Asked, a.Waiting = n.asked, t.Waiting

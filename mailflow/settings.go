@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"guichet/mailflow/ticket"
+	"guichet/templates"
 )
 
 // Settings is what the mail flow needs of the configuration. It is replaced
@@ -44,6 +45,7 @@ type Desk struct {
 	Key      string // its name in the configuration
 	Address  string // lower case
 	Names    map[string]string
+	About    Texts  // what it is for
 	Reply    string // pattern with {token}, or "off"
 	Language string // "fr" or "en"
 	Zone     *time.Location
@@ -62,6 +64,11 @@ func (d *Desk) Name(lang string) string {
 		return n
 	}
 	return d.Address
+}
+
+// shown is the desk as a mail shows it.
+func (d *Desk) shown(lang string) templates.Desk {
+	return templates.Desk{Name: d.Name(lang), Address: d.Address, Accent: d.Accent, About: d.About.In(lang)}
 }
 
 // Agent is a person who works on desks.

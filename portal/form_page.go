@@ -14,7 +14,7 @@ import (
 // formPage is the form without its fields.
 func (v *view) formPage(now time.Time) *templates.FormPage {
 	page := &templates.FormPage{Desk: deskOf(v.desk, v.lang), Lang: v.lang, Number: v.ticket.Number, Subject: v.ticket.Subject,
-		Action: "/t/" + v.party.Link, MaxFile: v.asked.MaxFile(), Zone: v.desk.Zone, Now: now}
+		Action: "/t/" + v.party.Link, MaxFile: v.asked.MaxFile(), Zone: v.zone, Now: now}
 	if v.ticket.State == ticket.AwaitingForm && v.ticket.Next == ticket.FormLink {
 		page.Until = v.ticket.Deadline
 	}
@@ -35,7 +35,10 @@ func (v *view) blank(f *mailflow.Field) templates.FormField {
 	}
 	if f.Type == mailflow.ExactField {
 		q.Zones = mailflow.FormZones(v.desk.Zone)
-		q.ZoneName = q.Zones[0]
+		q.ZoneName = v.zone.String()
+		if !slices.Contains(q.Zones, q.ZoneName) {
+			q.ZoneName = q.Zones[0]
+		}
 	}
 	return q
 }
@@ -135,7 +138,7 @@ func (v *view) mark(page *templates.FormPage, f *mailflow.Field, n int) {
 
 func (v *view) thanksPage(now time.Time) *templates.ThanksPage {
 	page := &templates.ThanksPage{Desk: deskOf(v.desk, v.lang), Lang: v.lang, Number: v.ticket.Number, State: v.ticket.State,
-		Validation: v.desk.Policy.Validation, Address: v.party.Address, URL: "/t/" + v.party.Link, Zone: v.desk.Zone, Now: now,
+		Validation: v.desk.Policy.Validation, Address: v.party.Address, URL: "/t/" + v.party.Link, Zone: v.zone, Now: now,
 		MaxFile: mailflow.DefaultMaxFile}
 	if v.asked != nil {
 		page.MaxFile = v.asked.MaxFile()

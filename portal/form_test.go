@@ -325,6 +325,23 @@ func TestLanguageIsLearnt(t *testing.T) {
 	s.holds(s.get(path), `<html lang="fr">`)
 }
 
+// The zone that a form names is its writer's, and nobody else's.
+func TestZoneIsLearnt(t *testing.T) {
+	s := newFormSite(t, storetest.SQLite(t))
+	tk, anna := s.await("anna@customer.example", "Router")
+	bert := s.join(tk, ticket.Follower, "bert@customer.example", 0)
+	s.holds(s.get("/t/"+anna.Link), `<option value="Europe/Paris" selected>`)
+	s.taken(s.post("/t/"+anna.Link, but("since-zone", "America/New_York")))
+	s.holds(s.get("/t/"+anna.Link), "(New York time)", "-(Paris time)")
+	s.holds(s.get("/t/"+bert.Link), "(Paris time)")
+	next, again := s.await("anna@customer.example", "Switch")
+	s.holds(s.get("/t/"+again.Link), `<option value="America/New_York" selected>`, `-<option value="Europe/Paris" selected>`)
+	s.taken(s.post("/t/"+again.Link, but("since-zone", "nowhere")))
+	if now, _, _ := s.now(next.ID); now.State != ticket.New {
+		t.Errorf("a form with an unknown zone is %s", now.State)
+	}
+}
+
 func (s *site) language(address string) (lang string) {
 	s.Helper()
 	if err := s.db.View(s.Context(), func(tx *store.Tx) (err error) { lang, err = tx.Language(address); return err }); err != nil {

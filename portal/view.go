@@ -23,6 +23,7 @@ type view struct {
 	desk     *mailflow.Desk
 	ticket   ticket.Ticket
 	lang     string
+	zone     *time.Location    // that the reader has named, else the desk's
 	known    string            // the reader's own language, "" if nobody knows it
 	asked    *mailflow.Asked   // the desk's form, nil if it has none for this reader
 	uploads  []store.Upload    // files that wait for the form
@@ -86,9 +87,11 @@ func admit(tx *store.Tx, s *mailflow.Settings, party store.Party) (*view, error)
 	if v.desk = s.Desk(v.ticket.Desk); v.desk == nil {
 		return nil, sql.ErrNoRows
 	}
-	if v.lang, err = tx.Language(party.Address); err != nil {
+	var zone string
+	if v.lang, zone, err = tx.Reader(party.Address); err != nil {
 		return nil, err
 	}
+	v.zone = mailflow.ZoneOf(zone, v.desk.Zone)
 	if party.Role == ticket.Agent {
 		agent := s.Agent(party.Address)
 		if agent == nil || !agent.WorksOn(v.ticket.Desk) {
@@ -179,7 +182,7 @@ func (v *view) page(now time.Time) *templates.TicketPage {
 	t, desk := v.ticket, v.desk
 	page := &templates.TicketPage{
 		Desk: deskOf(desk, v.lang), Lang: v.lang, Number: t.Number, Subject: t.Subject, State: t.State, Closed: t.Closed, Since: v.since,
-		Next: templates.Next{Kind: t.Next, At: t.Deadline}, Zone: desk.Zone, Now: now,
+		Next: templates.Next{Kind: t.Next, At: t.Deadline}, Zone: v.zone, Now: now,
 	}
 	for _, m := range v.messages {
 		shown := templates.PageMessage{At: m.At, Author: v.author(m), Role: m.Role, Text: m.Words}

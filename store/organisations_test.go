@@ -117,4 +117,20 @@ func testLanguage(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "of an alias", lang("alias@y.example"), "fr")
 	do(t, a, func(tx *store.Tx) error { return tx.SetLanguage("nobody@y.example", "fr") })
 	same(t, "nobody's", lang("nobody@y.example"), "")
+
+	zone := func(address string) string {
+		t.Helper()
+		return in(t, a, func(tx *store.Tx) (string, error) { _, zone, err := tx.Reader(address); return zone, err })
+	}
+	same(t, "nobody has named a zone", zone("c@x.example"), "")
+	do(t, a, func(tx *store.Tx) error { return tx.SetZone("Alias@Y.example", "America/New_York") })
+	same(t, "the person's own zone, whichever address", zone("C@x.example"), "America/New_York")
+	do(t, a, func(tx *store.Tx) error {
+		if _, err := tx.Person("c@x.example", "C"); err != nil {
+			return err
+		}
+		lang, zone, err := tx.Reader("c@x.example")
+		same(t, "within one transaction", lang+" "+zone, "fr America/New_York")
+		return err
+	})
 }

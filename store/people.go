@@ -250,10 +250,11 @@ func (tx *Tx) PartyByLink(link string) (Party, error) {
 // Person is the id of the person with that address, made if there is none.
 func (tx *Tx) Person(address, name string) (id int64, err error) {
 	address = fold(address)
-	var lang string
-	err = tx.row(`SELECT p.id, p.language FROM address AS a JOIN person AS p ON p.id = a.person_id WHERE a.address = ?`, address).Scan(&id, &lang)
+	var r reader
+	err = tx.row(`SELECT p.id, p.language, p.zone FROM address AS a JOIN person AS p ON p.id = a.person_id WHERE a.address = ?`, address).
+		Scan(&id, &r.language, &r.zone)
 	if err == nil {
-		tx.knowLanguage(address, lang)
+		tx.knowReader(address, r)
 	}
 	if err != sql.ErrNoRows {
 		return id, err
@@ -263,18 +264,22 @@ func (tx *Tx) Person(address, name string) (id int64, err error) {
 	}
 	n, err := tx.exec(`INSERT INTO address (address, person_id) VALUES (?, ?) ON CONFLICT DO NOTHING`, address, id)
 	if err != nil || n == 1 {
-		tx.knowLanguage(address, "")
+		tx.knowReader(address, reader{})
 		return id, err
 	}
 	err = tx.row(`SELECT person_id FROM address WHERE address = ?`, address).Scan(&id)
 	return id, err
 }
 
-func (tx *Tx) knowLanguage(address, lang string) {
-	if tx.languages == nil {
-		tx.languages = map[string]string{}
+// reader is what is known of how a person reads: language and time zone, ""
+// where it is not known.
+type reader struct{ language, zone string }
+
+func (tx *Tx) knowReader(address string, r reader) {
+	if tx.readers == nil {
+		tx.readers = map[string]reader{}
 	}
-	tx.languages[address] = lang
+	tx.readers[address] = r
 }
 
 // PersonOf is the id of the person with that address, or 0.
@@ -288,7 +293,7 @@ func (tx *Tx) PersonOf(address string) (id int64, err error) {
 
 // AddAlias makes the address one of the person's.
 func (tx *Tx) AddAlias(address string, personID int64) error {
-	tx.languages = nil
+	tx.readers = nil
 	_, err := tx.exec(`INSERT INTO address (address, person_id) VALUES (?, ?)
 		ON CONFLICT (address) DO UPDATE SET person_id = excluded.person_id`, fold(address), personID)
 	return err
@@ -297,26 +302,42 @@ func (tx *Tx) AddAlias(address string, personID int64) error {
 // Language is what is known of the language of a reader: the person's own,
 // the contact's, the organisation's, or "".
 func (tx *Tx) Language(address string) (lang string, err error) {
+	lang, _, err = tx.Reader(address)
+	return lang, err
+}
+
+// Reader is what is known of a reader: the language, as [Tx.Language] has it,
+// and the name of the time zone that the person has last named, or "".
+func (tx *Tx) Reader(address string) (lang, zone string, err error) {
 	address = fold(address)
-	lang, known := tx.languages[address]
+	r, known := tx.readers[address]
 	if !known {
-		err = tx.row(`SELECT p.language FROM person AS p JOIN address AS a ON a.person_id = p.id WHERE a.address = ?`, address).Scan(&lang)
+		err = tx.row(`SELECT p.language, p.zone FROM person AS p JOIN address AS a ON a.person_id = p.id WHERE a.address = ?`, address).
+			Scan(&r.language, &r.zone)
 	}
-	if err != nil && err != sql.ErrNoRows || lang != "" {
-		return lang, err
+	if err != nil && err != sql.ErrNoRows || r.language != "" {
+		return r.language, r.zone, err
 	}
 	d, err := tx.directory()
 	if err != nil {
-		return "", err
+		return "", r.zone, err
 	}
-	return d.language(address), nil
+	return d.language(address), r.zone, nil
 }
 
 // SetLanguage remembers a person's language.
 func (tx *Tx) SetLanguage(address, lang string) error {
-	tx.languages = nil
+	tx.readers = nil
 	_, err := tx.exec(`UPDATE person SET language = ? WHERE id = (SELECT person_id FROM address WHERE address = ?)`,
 		lang, fold(address))
+	return err
+}
+
+// SetZone remembers the name of a person's time zone.
+func (tx *Tx) SetZone(address, zone string) error {
+	tx.readers = nil
+	_, err := tx.exec(`UPDATE person SET zone = ? WHERE id = (SELECT person_id FROM address WHERE address = ?)`,
+		cleanText(zone), fold(address))
 	return err
 }
 

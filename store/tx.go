@@ -35,8 +35,8 @@ type Tx struct {
 	parties map[int64][]Party
 	made    int64  // the ticket that the transaction made: nobody else sees it
 	begun   *begun // what there is of it; nil if that is not known
-	// languages are those of the people that were asked about.
-	languages map[string]string
+	// readers are the people that were asked about, by address.
+	readers map[string]reader
 }
 
 // runner runs the statements of a transaction on one engine.

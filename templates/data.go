@@ -10,6 +10,7 @@ import (
 // is: whatever a value holds, it stays words (see escape.go).
 type Mail struct {
 	Desk    Desk
+	Was     Desk   // moved: the desk that had the ticket so far; the zero value if unknown
 	Number  string // "" while the ticket has none
 	Subject string // the ticket's own; never used where Stranger is set
 	URL     string // the ticket's page, or the form of a form-link
@@ -63,6 +64,7 @@ type Mail struct {
 type Desk struct {
 	Name    string
 	Address string
+	About   string // what it is for; "" if it does not say
 	Accent  string // "#rrggbb"; one with too little contrast is replaced by ours
 }
 

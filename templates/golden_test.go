@@ -180,6 +180,14 @@ func golden(zone *time.Location) []variant {
 		})},
 		{ticket.Reminder, "copied", and(question, func(m *Mail, fr bool) { m.State, m.N, m.M, m.Role = ticket.Frozen, 2, 3, ticket.Follower })},
 		{ticket.Reminder, "", and(question, history, func(m *Mail, fr bool) { m.State, m.N, m.M = ticket.Frozen, 2, 3 })},
+		{ticket.Reminder, "last-asked", and(question, func(m *Mail, fr bool) {
+			m.State, m.N, m.M, m.Asked = ticket.Frozen, 3, 3, "Ada Martin (ada@customer.example)"
+			m.Next = Next{Kind: ticket.AutoCloseWarning, At: day(27, 9), CloseAt: day(28, 9)}
+		})},
+		{ticket.AutoCloseWarning, "asked", and(question, func(m *Mail, fr bool) {
+			m.State, m.Next = ticket.Frozen, Next{Kind: ticket.ClosedMail, At: day(28, 9), CloseAt: day(28, 9)}
+			m.Lasts, m.Asked = 24*time.Hour, "Ada Martin (ada@customer.example)"
+		})},
 		{ticket.Reminder, "last", and(question, func(m *Mail, fr bool) {
 			m.State, m.N, m.M = ticket.Frozen, 3, 3
 			m.Next = Next{Kind: ticket.AutoCloseWarning, At: day(27, 9), CloseAt: day(28, 9)}
@@ -228,6 +236,14 @@ func golden(zone *time.Location) []variant {
 			}
 		}},
 		{ticket.Moved, "", func(m *Mail, fr bool) { m.State = ticket.Open }},
+		{ticket.Moved, "about", func(m *Mail, fr bool) {
+			m.State = ticket.Open
+			m.Was = m.Desk
+			m.Was.About = either(fr, "un service qui fonctionne d’ordinaire et qui est en panne", "a service that normally works and is faulty")
+			m.Desk = Desk{Name: either(fr, "Service clients", "Customer service"), Address: "clients@desk.example",
+				About: either(fr, "tout ce qui touche au contrat", "everything about the contract")}
+			m.AuthorRole, m.Author, m.Words = ticket.Agent, m.Desk.Name, either(fr, "Votre question porte sur le contrat.", "Your question is about the contract.")
+		}},
 		{ticket.MergedMail, "", func(m *Mail, fr bool) { m.State, m.Other = ticket.Closed, "INC-000120" }},
 		{ticket.AlsoReceived, "", func(m *Mail, fr bool) {
 			m.Number, m.URL, m.Stranger = "", "", true

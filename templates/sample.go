@@ -48,7 +48,8 @@ func fullSample() *Mail {
 	t := time.Date(2026, 11, 21, 13, 5, 0, 0, time.UTC)
 	files := []File{{Name: "photo.jpg", Size: 340_000}, {Name: "log.txt", Size: 12_000_000, URL: "https://desk.example/f/y"}}
 	return &Mail{
-		Desk:   Desk{Name: "Support", Address: "support@desk.example"},
+		Desk:   Desk{Name: "Support", Address: "support@desk.example", About: "a fault"},
+		Was:    Desk{Name: "Sales", Address: "sales@desk.example", About: "a contract"},
 		Number: "INC-000123", Subject: "Router", URL: "https://desk.example/t/x", State: ticket.Open,
 		Name: "A Name", Received: t, Zone: time.UTC,
 		Words: "Words.\nOf two lines.", Author: "Support", AuthorRole: ticket.Agent, Files: files,

@@ -9,6 +9,9 @@ type deskConfig struct {
 	Address string `yaml:"address"`
 	// The desk's name, in each language.
 	Name texts `yaml:"name"`
+	// What the desk is for, in each language, in a few words: parties read it
+	// where a ticket goes to another desk.
+	About texts `yaml:"about"`
 	// The address that answers go to; {token} is where the signature stands. off:
 	// answers go to the bare address and are found by Message-ID.
 	Reply string `yaml:"reply"`

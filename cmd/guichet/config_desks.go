@@ -37,6 +37,7 @@ func (c *checker) checkDesk(d *deskConfig) {
 	}
 	c.checkReply(key, d)
 	c.plainTexts(key+".name", d.Name)
+	c.plainTexts(key+".about", d.About)
 	c.oneOf(key+".language", d.Language, "fr", "en")
 	if _, err := time.LoadLocation(d.TimeZone); err != nil || d.TimeZone == "" || d.TimeZone == "Local" {
 		c.bad(key+".time_zone", "%q is no time zone; write one such as Europe/Paris", d.TimeZone)

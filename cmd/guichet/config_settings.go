@@ -61,6 +61,7 @@ func (d *deskConfig) settings() mailflow.Desk {
 		Key:      d.Key,
 		Address:  d.Address,
 		Names:    maps.Clone(d.Name),
+		About:    mailflow.Texts(maps.Clone(d.About)),
 		Reply:    d.Reply,
 		Language: d.Language,
 		Zone:     zone,
