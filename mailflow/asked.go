@@ -2,27 +2,41 @@ package mailflow
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"guichet/mailflow/ticket"
 	"guichet/templates"
 )
 
-// askedName names the party who is to answer a request, as the reader may see
-// it; "" where that is the reader, or everybody.
+// askedComma stands between the addresses of those who are asked.
+const askedComma = ","
+
+// askedName names the parties who are to answer a request, as the reader may
+// see them; "" where the reader is one of them, or everybody is.
 func (dr *draft) askedName() string {
-	if dr.args.Asked == "" || dr.args.Asked == dr.row.Recipient {
+	if dr.args.Asked == "" {
 		return ""
 	}
-	for _, p := range dr.parties {
-		if p.Address == dr.args.Asked && p.Role != ticket.Agent {
-			if p.Name != "" {
-				return fmt.Sprintf("%s (%s)", p.Name, p.Address)
+	asked := strings.Split(dr.args.Asked, askedComma)
+	if slices.Contains(asked, dr.row.Recipient) {
+		return ""
+	}
+	for i, address := range asked {
+		for _, p := range dr.parties {
+			if p.Address == address && p.Role != ticket.Agent && p.Name != "" {
+				asked[i] = fmt.Sprintf("%s (%s)", p.Name, address)
 			}
-			return p.Address
 		}
 	}
-	return dr.args.Asked
+	last := len(asked) - 1
+	if last == 0 {
+		return asked[0]
+	}
+	return strings.Join(asked[:last], ", ") + orWord[dr.lang] + asked[last]
 }
+
+var orWord = map[string]string{"en": " or ", "fr": " ou "}
 
 // changes says what has changed of the ticket, to whom it is told.
 func (f *Flow) changes(dr *draft) (out []templates.Change) {

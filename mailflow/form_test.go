@@ -228,3 +228,21 @@ func TestFormWords(t *testing.T) {
 		t.Errorf("files are asked: %s", got)
 	}
 }
+
+// What an agent may write for an entry of the desk's list.
+func TestChoiceByItsFirstWords(t *testing.T) {
+	f := &Field{Type: RadioField, Choices: []Choice{
+		{Value: "medium", Label: Texts{"fr": "Moyenne : le travail continue", "en": "Medium: work goes on"}},
+		{Value: "high", Label: Texts{"fr": "Élevée : un service est arrêté", "en": "High: a service is down"}},
+		{Value: "net", Label: Texts{"fr": "Réseau", "en": "Network"}, Choices: []Choice{
+			{Value: "slow", Label: Texts{"fr": "Lenteur du réseau", "en": "Slow network"}},
+			{Value: "loss", Label: Texts{"fr": "Lenteur et pertes", "en": "Loss"}}}},
+	}}
+	for in, want := range map[string]string{"high": "high", "HIGH": "high", "élevée": "high", "elevee": "high", "moyenne": "medium",
+		"High: a service is down": "high", "moy": "", "lenteur": "", "loss": "net/loss", "Réseau – Lenteur du réseau": "net/slow", "net/slow": "net/slow",
+		"slow": "net/slow", "": "", "réseau": ""} {
+		if o, ok := f.named(in); o.Value != want || ok != (want != "") {
+			t.Errorf("%q is %q", in, o.Value)
+		}
+	}
+}

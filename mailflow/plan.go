@@ -210,7 +210,7 @@ func (d *decision) checkOne(p *plan, c command) (string, error) {
 // must be said.
 func (d *decision) checkAsk(p *plan, c command) (string, error) {
 	who, words := c.asked()
-	if first, more, _ := strings.Cut(words, " "); who == "" && more != "" && askedRoles[strings.ToLower(strings.Trim(first, ",;.!?"))] != "" {
+	if first, more, _ := strings.Cut(words, " "); who == "" && more != "" && namesSomebody(first) {
 		return fmt.Sprintf("whom do you ask? Write #%s %s: and your words, or your words below the commands", c.name, strings.Trim(first, ",;.!?")), nil
 	}
 	if p.words == "" {
@@ -229,18 +229,27 @@ func (d *decision) checkAsk(p *plan, c command) (string, error) {
 	return "", nil
 }
 
-// askedParty is the address of the party that a request names, "" where it
-// asks all.
+// namesSomebody says that a request's first word may be meant as whom it asks.
+func namesSomebody(first string) bool {
+	return askedRoles[strings.ToLower(strings.Trim(first, ",;.!?"))] != "" || askedOf.MatchString(strings.Trim(first, ",;.!?"))
+}
+
+// askedParty are the addresses of whom a request names, with commas between
+// them; "" where it asks all. A role is everybody who has it.
 func (d *decision) askedParty(p *plan, who string) (address, reason string, err error) {
 	if who == "" {
 		return "", "", nil
 	}
+	var found []string
 	for _, s := range p.steps {
-		if s.add.Address == who || s.add.Role == ticket.Role(who) {
-			return s.add.Address, "", nil
+		if s.add.Address == who || s.add.Address != "" && s.add.Role == ticket.Role(who) {
+			found = append(found, s.add.Address)
 		}
 	}
 	if strings.Contains(who, "@") {
+		if len(found) > 0 {
+			return found[0], "", nil
+		}
 		party, err := d.tx.PartyOf(p.t.ID, who)
 		if ignoreNoRows(err) != nil {
 			return "", "", err
@@ -250,13 +259,19 @@ func (d *decision) askedParty(p *plan, who string) (address, reason string, err 
 		}
 		return "", fmt.Sprintf("%s is not on this ticket; #cc adds somebody", who), nil
 	}
+	if who == string(ticket.Customer) && len(found) > 0 {
+		return found[0], "", nil // one customer a ticket
+	}
 	parties, err := d.tx.Parties(p.t.ID)
 	for _, party := range parties {
-		if party.Role == ticket.Role(who) {
-			return party.Address, "", nil
+		if party.Role == ticket.Role(who) && !slices.Contains(found, party.Address) {
+			found = append(found, party.Address)
 		}
 	}
-	return "", fmt.Sprintf("this ticket has no %s; name one: #%s person@customer.example", who, who), err
+	if len(found) == 0 && err == nil {
+		reason = fmt.Sprintf("this ticket has no %s; name one: #%s person@customer.example", who, who)
+	}
+	return strings.Join(found, askedComma), reason, err
 }
 
 func (d *decision) checkAssign(p *plan, c command) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"guichet/mailflow/ticket"
 	"guichet/store"
@@ -30,13 +32,45 @@ func (d *decision) checkValue(p *plan, c command) string {
 	var known []string
 	for _, o := range field.Options() {
 		known = append(known, o.Value)
-		if strings.EqualFold(o.Value, e.Value) || strings.EqualFold(o.Label["fr"], e.Value) || strings.EqualFold(o.Label["en"], e.Value) {
-			e.Value = o.Value
-			p.do(phaseQuiet, step{event: e, reason: e.Value})
-			return ""
-		}
+	}
+	if o, ok := field.named(e.Value); ok {
+		e.Value = o.Value
+		p.do(phaseQuiet, step{event: e, reason: e.Value})
+		return ""
 	}
 	return fmt.Sprintf("%q is none of this desk's: %s", e.Value, strings.Join(known, ", "))
+}
+
+// named is the entry of a list that an agent means: by its value, by its words
+// in either language, or by the beginning of the words if only one has it.
+func (f *Field) named(what string) (found Option, ok bool) {
+	options := f.Options()
+	for _, o := range options {
+		if strings.EqualFold(o.Value, what) || strings.EqualFold(o.In("fr"), what) || strings.EqualFold(o.In("en"), what) ||
+			strings.EqualFold(o.Label["fr"], what) || strings.EqualFold(o.Label["en"], what) {
+			return o, true
+		}
+	}
+	what = foldLetters(what)
+	for _, o := range options {
+		if begins(o.Label["fr"], what) || begins(o.Label["en"], what) {
+			if ok {
+				return Option{}, false
+			}
+			found, ok = o, true
+		}
+	}
+	return found, ok
+}
+
+// begins says that a label's first words are these.
+func begins(label, words string) bool {
+	rest, ok := strings.CutPrefix(foldLetters(label), words)
+	if !ok || words == "" {
+		return false
+	}
+	next, _ := utf8.DecodeRuneInString(rest)
+	return rest == "" || !unicode.IsLetter(next) && !unicode.IsDigit(next)
 }
 
 // fieldOf is the list that a desk's form has for the category or the urgency,
