@@ -177,7 +177,9 @@ func TestFaultCutIMAP(t *testing.T) {
 		f.times.first, f.times.most = time.Millisecond, 2*time.Millisecond
 		w.run(f)
 		w.within(time.Duration(cuts)*200*time.Millisecond+patience, "all is cut", func() bool { return proxy.conns.Load() >= int64(cuts) })
-		w.until("all are taken, and moved", func() bool { return len(w.taken()) >= mails && f.UnreadableMailboxes() == 0 && len(d.Mails("INBOX")) == 0 })
+		w.until("all are taken, and moved", func() bool {
+			return len(w.taken()) >= mails && f.UnreadableMailboxes() == 0 && len(d.Mails("INBOX")) == 0
+		})
 		twice, missing, shown := 0, 0, 0
 		taken := w.taken()
 		for what := range taken {
