@@ -68,7 +68,7 @@ func (w *worker) scan(ctx context.Context, s *session) error {
 			return err
 		}
 		there, _ := slices.BinarySearch(uids, w.box.FirstUID)
-		for batch := range slices.Chunk(uids[:there], scanBatch) {
+		for batch := range slices.Chunk(uids[:there], w.batch(scanBatch)) {
 			if err := w.scanSome(ctx, s, batch, &all); err != nil {
 				return err
 			}
@@ -90,7 +90,18 @@ func (w *worker) scan(ctx context.Context, s *session) error {
 
 func (w *worker) scanSome(ctx context.Context, s *session, uids []uint32, all *sight) error {
 	mails, err := s.describe(uids, true)
-	if err != nil {
+	switch {
+	case err == nil:
+	case isRefused(err) && len(uids) > 1:
+		for _, uid := range uids {
+			if err := w.scanSome(ctx, s, []uint32{uid}, all); err != nil {
+				return err
+			}
+		}
+		return nil
+	case isRefused(err) || len(uids) == 1 && w.losesAgain(uids[0]):
+		mails = []found{{uid: uids[0]}}
+	default:
 		return err
 	}
 	var some sight

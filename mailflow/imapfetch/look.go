@@ -32,7 +32,7 @@ func (w *worker) look(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	for batch := range slices.Chunk(fresh, describeBatch) {
+	for batch := range slices.Chunk(fresh, w.batch(describeBatch)) {
 		if err := w.takeNew(ctx, s, batch); err != nil {
 			return err
 		}
@@ -74,10 +74,30 @@ func (w *worker) fresh(ctx context.Context, s *session) (fresh []uint32, err err
 	return fresh, err
 }
 
+// batch is how many mails are asked about at once: one after the other where
+// the connection has ended again and again, so that it is seen which ends it.
+func (w *worker) batch(usual int) int {
+	if w.tries >= stuckShown {
+		return 1
+	}
+	return usual
+}
+
 // takeNew takes mails that have no row.
 func (w *worker) takeNew(ctx context.Context, s *session, uids []uint32) error {
 	mails, err := s.describe(uids, false)
-	if err != nil {
+	switch {
+	case err == nil:
+	case len(uids) == 1:
+		return w.notGiven(ctx, w.row(uids[0], 0), err)
+	case isRefused(err): // for one of them, perhaps
+		for _, uid := range uids {
+			if err := w.takeNew(ctx, s, []uint32{uid}); err != nil {
+				return err
+			}
+		}
+		return nil
+	default:
 		return err
 	}
 	slices.SortFunc(mails, func(a, b found) int { return int(int64(a.uid) - int64(b.uid)) })

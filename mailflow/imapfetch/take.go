@@ -52,14 +52,21 @@ func (w *worker) take(ctx context.Context, s *session, row store.MailboxMail, he
 		return w.showLarge(ctx, s, row, limit)
 	case errors.Is(err, mailflow.ErrNotFetched):
 		return err
+	}
+	return w.notGiven(ctx, row, err)
+}
+
+// notGiven notes that a mail did not come: because the server does not give
+// it, or because the connection ended, which may be the mail's doing.
+func (w *worker) notGiven(ctx context.Context, row store.MailboxMail, err error) error {
+	var refusal *mailflow.Refusal
+	switch {
 	case isRefused(err) || errors.Is(err, errNotGiven):
 		return w.stuck(ctx, row, err)
-	}
-	var refusal *mailflow.Refusal
-	if errors.As(err, &refusal) || ctx.Err() != nil {
+	case errors.As(err, &refusal) || ctx.Err() != nil || !w.losesAgain(row.UID):
 		return err
 	}
-	return errors.Join(err, w.lostWith(row, err))
+	return errors.Join(err, w.stuck(context.Background(), row, err))
 }
 
 // fetch streams one mail into the store.
@@ -179,7 +186,7 @@ func (w *worker) showLarge(ctx context.Context, s *session, row store.MailboxMai
 			Partial: &imap.SectionPartial{Size: headMax}}, headMax, head)
 	})
 	if err != nil && !isRefused(err) {
-		return errors.Join(err, w.lostWith(row, err))
+		return w.notGiven(ctx, row, err)
 	}
 	return w.show(ctx, row, head.head, fmt.Sprintf("%d MB are more than smtp.max_message_size (%d MB): it stays in %s with UID %d, and is fetched at the next start with a higher limit",
 		(row.Size+999_999)/1_000_000, limit/1_000_000, w.m.Name, row.UID))
@@ -222,13 +229,13 @@ func (t *timing) stuckFor(tries int) time.Duration {
 	return min(t.stuck<<min(max(tries, 1)-1, 10), t.longest)
 }
 
-// lostWith counts the connections that ended while a mail was fetched. One
-// that ends three in a row may be what ends them: it has to wait.
-func (w *worker) lostWith(row store.MailboxMail, why error) error {
-	w.lost[row.UID]++
-	if w.lost[row.UID] < stuckShown {
-		return nil
+// losesAgain counts the connections that ended while there was to do with a
+// mail. One that ends three in a row may be what ends them.
+func (w *worker) losesAgain(uid uint32) bool {
+	w.lost[uid]++
+	if w.lost[uid] < stuckShown {
+		return false
 	}
-	delete(w.lost, row.UID)
-	return w.stuck(context.Background(), row, why)
+	delete(w.lost, uid)
+	return true
 }

@@ -338,6 +338,28 @@ func (d *Dovecot) Deliver(folder string, raw []byte) {
 
 // DeliverAt is Deliver with another time of arrival.
 func (d *Dovecot) DeliverAt(folder string, raw []byte, at time.Time) {
+	d.deliver(folder, raw, at, 0o644)
+}
+
+// DeliverHidden delivers a mail that the server may not read itself, and gives
+// its name for Where.
+func (d *Dovecot) DeliverHidden(folder string, raw []byte) (name string) {
+	return d.deliver(folder, raw, time.Now(), 0)
+}
+
+// Where finds the file of a mail.
+func (d *Dovecot) Where(folder, name string) string {
+	d.t.Helper()
+	for _, file := range d.Mails(folder) {
+		if strings.HasPrefix(filepath.Base(file), name) {
+			return file
+		}
+	}
+	d.t.Fatalf("%s is not in %s", name, folder)
+	return ""
+}
+
+func (d *Dovecot) deliver(folder string, raw []byte, at time.Time, mode os.FileMode) string {
 	d.t.Helper()
 	box := d.maildir(folder)
 	name := fmt.Sprintf("%d.M%06dP%d.mail.example", at.Unix(), d.mails.Add(1), os.Getpid())
@@ -351,9 +373,13 @@ func (d *Dovecot) DeliverAt(folder string, raw []byte, at time.Time) {
 	if err := os.Chown(tmp, d.uid, d.gid); err != nil {
 		d.t.Fatal(err)
 	}
+	if err := os.Chmod(tmp, mode); err != nil {
+		d.t.Fatal(err)
+	}
 	if err := os.Rename(tmp, filepath.Join(box, "new", name)); err != nil {
 		d.t.Fatal(err)
 	}
+	return name
 }
 
 // Mails lists the files of a folder's mails; behind :2, stand their flags.
