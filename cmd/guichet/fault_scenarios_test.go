@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"guichet/mailflow/imapfetch/imaptest"
 	"guichet/mailflow/outbound"
 	"guichet/mailflow/rfc822"
 	"guichet/store/storetest"
@@ -34,26 +35,32 @@ type scenario struct {
 	ways []string
 	// byHand: the point is passed by a command, not by the gateway.
 	byHand bool
+	imap   bool // mails come by a Dovecot of its own, too
 }
 
 var scenarios = map[string]scenario{
-	"mails":             {play: playMails},
-	"start":             {play: playStart},
-	"in hand":           {play: playOne, ways: []string{"before decide"}},
-	"three times":       {play: playThreeTimes, ways: []string{"before decide", "after retry alone", "after retry alone", "after retry alone"}},
-	"held mail":         {play: playHeldMail},
-	"held mail by hand": {play: playHeldMail, byHand: true},
-	"import":            {play: playImport, byHand: true},
-	"old mail":          {play: playOldMail, byHand: true},
-	"approval":          {play: playApprove},
-	"deadline":          {play: playDeadline, config: []string{"closure_reminder_after: 24h", "closure_reminder_after: 300ms"}},
-	"lost desk":         {play: playLostDesk, idle: true, config: []string{"closure_reminder_after: 24h", "closure_reminder_after: 8s"}},
-	"given up":          {play: playGivenUp},
-	"idle":              {play: playStart, idle: true},
-	"node":              {play: playNode, postgres: true, idle: true},
-	"migrate":           {play: playMigrate, byHand: true},
-	"numbers":           {play: playNumbers, postgres: true},
-	"maildir":           {play: playMaildir, config: []string{`"smtp://`, `"maildir:outbox-`}},
+	"mails":                          {play: playMails},
+	"start":                          {play: playStart},
+	"in hand":                        {play: playOne, ways: []string{"before decide"}},
+	"three times":                    {play: playThreeTimes, ways: []string{"before decide", "after retry alone", "after retry alone", "after retry alone"}},
+	"held mail":                      {play: playHeldMail},
+	"held mail by hand":              {play: playHeldMail, byHand: true},
+	"import":                         {play: playImport, byHand: true},
+	"approval":                       {play: playApprove},
+	"deadline":                       {play: playDeadline, config: []string{"closure_reminder_after: 24h", "closure_reminder_after: 300ms"}},
+	"lost desk":                      {play: playLostDesk, idle: true, config: []string{"closure_reminder_after: 24h", "closure_reminder_after: 8s"}},
+	"given up":                       {play: playGivenUp},
+	"idle":                           {play: playStart, idle: true},
+	"node":                           {play: playNode, postgres: true, idle: true},
+	"migrate":                        {play: playMigrate, byHand: true},
+	"numbers":                        {play: playNumbers, postgres: true},
+	"mailbox":                        {play: playMailbox, imap: true},
+	"mailbox lost":                   {play: playMailboxLost, imap: true},
+	"mail not given":                 {play: playMailNotGiven, imap: true, idle: true},
+	"mailbox of one of several":      {play: playMailbox, imap: true, postgres: true, idle: true},
+	"mailbox lost by one of several": {play: playMailboxLost, imap: true, postgres: true, idle: true},
+	"maildir":                        {play: playMaildir, config: []string{`"smtp://`, `"maildir:outbox-`}},
+	"old mail":                       {play: playOldMail, byHand: true},
 }
 
 // stage is a scenario being played.
@@ -65,10 +72,20 @@ type stage struct {
 	deadly  []string // GUICHET_CRASH of the gateway's starts; "" of those after
 	letters []*letter
 	killed  bool // a command was, at the point
+	imap    *imaptest.Dovecot
 }
 
 func newStage(t *testing.T, d *storetest.Database, sc scenario, point string) *stage {
-	s := &stage{service: newService(t, d.URL, sc.config...), scenario: sc, url: d.URL, point: point, deadly: slices.Clone(sc.ways)}
+	s := &stage{scenario: sc, url: d.URL, point: point, deadly: slices.Clone(sc.ways)}
+	config := slices.Clone(sc.config)
+	if sc.imap {
+		s.imap = imaptest.Start(t)
+		config = append(config, "trust: {", mailboxOf(s.imap)+"trust: {")
+	}
+	s.service = newService(t, d.URL, config...)
+	if sc.imap {
+		write(t, filepath.Join(s.dir, "imap.pw"), imaptest.Password+"\n")
+	}
 	if !sc.byHand {
 		s.deadly = append(s.deadly, point)
 	}
@@ -375,4 +392,53 @@ func (s *stage) readMaildir() {
 		_, raw, _ = bytes.Cut(raw, []byte("\r\n"))
 		s.sink.mails = append(s.sink.mails, &sent{to: e.Recipient, raw: raw, mail: rfc822.Parse(raw), at: e.Time})
 	}
+}
+
+// awaitLog waits for a line of the log.
+func (s *stage) awaitLog(text string) {
+	s.t.Helper()
+	s.until("the log has "+text, func() bool { return strings.Contains(s.log(), text) })
+}
+
+// post has a mail come by IMAP. Nobody waits for an acknowledgment: the server
+// has it.
+func (s *stage) post(m *letter, deliver func(string, []byte)) {
+	m.acked = time.Now()
+	s.letters = append(s.letters, m)
+	deliver("INBOX", m.raw)
+}
+
+// playMailbox is a mail that comes by IMAP, beside one that was there before.
+func playMailbox(s *stage) {
+	s.imap.Deliver("INBOX", firstMail("old", nil).raw)
+	s.awaitLog("mailbox is read")
+	m := firstMail("1", nil)
+	s.post(m, s.imap.Deliver)
+	s.await("acknowledgment", m.from, 1)
+	s.until("it is moved", func() bool { return len(s.imap.Mails("Processed")) == 1 })
+}
+
+// playMailboxLost is a server that goes away for a while.
+func playMailboxLost(s *stage) {
+	s.awaitLog("mailbox is read")
+	s.imap.Stop()
+	s.awaitLog("mailbox cannot be read")
+	s.awaitDeath()
+	s.imap.Restart()
+	m := firstMail("1", nil)
+	s.post(m, s.imap.Deliver)
+	s.await("acknowledgment", m.from, 1)
+}
+
+// playMailNotGiven is a mail that the server cannot read for a while.
+func playMailNotGiven(s *stage) {
+	s.awaitLog("mailbox is read")
+	var name string
+	m := firstMail("1", nil)
+	s.post(m, func(folder string, raw []byte) { name = s.imap.DeliverHidden(folder, raw) })
+	s.awaitDeath()
+	if err := os.Chmod(s.imap.Where("INBOX", name), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	s.await("acknowledgment", m.from, 1)
 }

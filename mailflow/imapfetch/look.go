@@ -28,6 +28,7 @@ func (w *worker) look(ctx context.Context, s *session) error {
 	case <-s.news: // what it tells of is found now
 	default:
 	}
+	w.next = time.Time{}
 	fresh, err := w.fresh(ctx, s)
 	if err != nil {
 		return err
@@ -166,6 +167,7 @@ func (w *worker) resume(ctx context.Context, s *session, row store.MailboxMail) 
 		}
 		return w.take(ctx, s, row, "")
 	case row.State == store.MailStuck && w.f.Now().Before(row.Due):
+		w.tryAt(row.Due)
 		return nil
 	}
 	return w.take(ctx, s, row, "")
@@ -175,13 +177,18 @@ func (w *worker) resume(ctx context.Context, s *session, row store.MailboxMail) 
 // they stay as they are, in the journal and in the folder, and it is asked
 // again later.
 func (w *worker) settle(ctx context.Context, s *session) error {
-	if len(w.settling) == 0 || w.f.Now().Before(w.settleNext) {
+	if len(w.settling) == 0 {
+		return nil
+	}
+	if w.f.Now().Before(w.settleNext) {
+		w.tryAt(w.settleNext)
 		return nil
 	}
 	for uids := range slices.Chunk(w.settling, settleBatch) {
 		err := s.mark(uids)
 		if isRefused(err) {
 			w.settleNext = w.f.Now().Add(w.f.timing().settle)
+			w.tryAt(w.settleNext)
 			w.log.Warn("not settled", "after", string(w.m.After), "mails", len(w.settling), "next", w.settleNext.UTC().Format(time.RFC3339), "err", err)
 			return nil
 		}

@@ -217,6 +217,7 @@ func (w *worker) stuck(ctx context.Context, row store.MailboxMail, why error) er
 	row.State = store.MailStuck
 	row.Tries++
 	row.Due = w.f.Now().Add(w.f.timing().stuckFor(row.Tries))
+	w.tryAt(row.Due)
 	w.log.Warn("not fetched", "uid", row.UID, "try", row.Tries, "next", row.Due.UTC().Format(time.RFC3339), "err", why)
 	if row.Tries >= stuckShown && row.DeliveryID == 0 {
 		return w.show(ctx, row, nil, fmt.Sprintf("could not be fetched from %s (UID %d), and is tried again: %s", w.m.Name, row.UID, shown(why.Error())))

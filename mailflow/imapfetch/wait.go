@@ -31,6 +31,9 @@ func (s *session) wait(ctx context.Context) (again bool, err error) {
 			return false, fmt.Errorf("IDLE: %w", statusError(err))
 		}
 	}
+	if w := s.w; !w.next.IsZero() {
+		limit = min(limit, max(w.next.Sub(w.f.Now()), 10*time.Millisecond))
+	}
 	s.g.allow(commandBudget, limit+s.w.f.timing().silence)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()

@@ -24,6 +24,7 @@ type worker struct {
 	freshToken bool           // the server has refused the kept one
 	tries      int            // failures in a row
 	lookedAt   time.Time      // when the store was last told so
+	next       time.Time      // of the next try that is due; zero: none
 
 	// f.mu guards these.
 	trouble string // why it cannot be read; "" while it can
@@ -129,6 +130,13 @@ func (w *worker) fails(ctx context.Context, err error, wait time.Duration) {
 		_ = w.f.DB.Update(ctx, "mailbox trouble", func(tx *store.Tx) error { return tx.MailboxTrouble(w.box.ID, why) })
 	}
 	w.report(why, w.box.Desks)
+}
+
+// tryAt has the next look be no later than at a time.
+func (w *worker) tryAt(at time.Time) {
+	if w.next.IsZero() || at.Before(w.next) {
+		w.next = at
+	}
 }
 
 func (w *worker) readable() bool {
