@@ -26,7 +26,7 @@ func TestFaultDiskError(t *testing.T) {
 	for _, f := range []struct{ name, calls, when string }{
 		{"fsync", "fsync,fdatasync", "12"},
 		{"write", "pwrite64", "200"},
-		{"read", "pread64", "400"},
+		{"read", "pread64", "200"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

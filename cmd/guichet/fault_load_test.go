@@ -114,7 +114,7 @@ func (l *load) send(no int, rnd *rand.Rand) {
 
 // deliver gives a letter to the gateway until it is acknowledged.
 func (l *load) deliver(no int, c *caller, m *letter) *caller {
-	giveUp := time.Now().Add(3 * time.Minute)
+	giveUp := time.Now().Add(time.Duration(rounds(3, 15)) * time.Minute)
 	for ; ; rest(5*time.Millisecond, nil) {
 		if time.Now().After(giveUp) {
 			l.t.Errorf("no 250 for %s %s in %d tries", m.kind, m.id, m.tries)
