@@ -175,9 +175,16 @@ func TestImportTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := filepath.Join(g.dir, "sent.mbox")
-	write(t, other, "From x Mon Jan  4 10:00:00 2021\n"+string(sent)+"\n")
+	came, err := os.ReadFile(mbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, bounce, _ := strings.Cut(string(came), "From: MAILER-DAEMON")
+	bounce, _, _ = strings.Cut("From: MAILER-DAEMON"+bounce, "\nFrom x ") // it has no Message-ID
+	const from = "From x Mon Jan  4 10:00:00 2021\n"
+	write(t, other, from+string(sent)+"\n"+from+bounce)
 	code, out, errs := g.command("import", "mbox", "--json", "--desk", "sales", mbox, other)
-	if rows := rowsOf(t, out); code != 0 || fmt.Sprint(rows) != "[map[already:0 automatic:1 failed:0 imported:11 joined:6 mails:11 tickets:4]]" {
+	if rows := rowsOf(t, out); code != 0 || fmt.Sprint(rows) != "[map[already:1 automatic:1 failed:0 imported:11 joined:6 mails:12 tickets:4]]" {
 		t.Fatalf("exit %d: %v\n%s", code, rows, errs)
 	}
 	shown := g.rows("ticket", "show", "SAL-00001")[0]

@@ -144,7 +144,9 @@ func testReplayAgainst(t *testing.T, d *storetest.Database) {
 	put("ada@customer.example", "Subject: [#INC-000001] Any news?\nMessage-ID: <3@x.example>")
 	put("ada@customer.example", "Subject: [#INC-000001] Any news?\nMessage-ID: <3@x.example>") // a copy
 	put("jira@integrator.example", "Subject: SUP-7\nMessage-ID: <4@x.example>\nX-Loop: jira")
-	put("bob@other.example", "Subject: Printer\nMessage-ID: <5@x.example>")
+	put("bob@other.example", "Subject: Printer\nMessage-ID: <5@x.example>\nReferences: <0@x.example>") // which is its own anchor since
+	put("carol@third.example", "Subject: [#INC-000001] Router\nMessage-ID: <6@x.example>")
+	put("ada@customer.example", "Subject: Re: Router\nMessage-ID: <7@x.example>\nIn-Reply-To: <1@x.example>\nCc: carol@third.example") // a party since
 	state := func() string {
 		var all []string
 		for _, args := range [][]string{{"ticket", "list"}, {"ticket", "history", "INC-000001"}, {"outbox", "list"}, {"held", "list"}} {
@@ -155,7 +157,7 @@ func testReplayAgainst(t *testing.T, d *storetest.Database) {
 	}
 	before := state()
 	code, out, errs := g.command("replay", "--against")
-	if code != 0 || out != "0 of 5 would thread differently, 0 would be classified differently (1 not judged: held, copies, imported)\n" {
+	if code != 0 || out != "0 of 7 would thread differently, 0 would be classified differently (1 not judged: held, copies, imported)\n" {
 		t.Fatalf("exit %d: %s%s\n%s", code, out, errs, before)
 	}
 	text, err := os.ReadFile(g.config)
@@ -167,15 +169,15 @@ func testReplayAgainst(t *testing.T, d *storetest.Database) {
 	config := filepath.Join(g.dir, "other.yaml")
 	write(t, config, other)
 	code, out, errs = commandOn(t, config, "", "replay", "--against")
-	for _, want := range []string{"1 of 5 would thread differently, 1 would be classified differently",
+	for _, want := range []string{"1 of 7 would thread differently, 1 would be classified differently",
 		"INC-000001, by the number in the subject", "now  person (nothing says that a machine wrote it); no ticket", "was  loop (x-loop)", "now  bulk (a partner's ticket system, x-loop)"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit %d, no %q in %s%s", code, want, out, errs)
 		}
 	}
-	_, out, _ = commandOn(t, config, "", "replay", "--against", "--json", "--last", "2")
-	if rows := rowsOf(t, out); len(rows) != 2 || fmt.Sprint(rows[1]) != "map[class:1 judged:2 skipped:0 thread:0]" {
-		t.Errorf("the last two: %s", out)
+	_, out, _ = commandOn(t, config, "", "replay", "--against", "--json", "--last", "4")
+	if rows := rowsOf(t, out); len(rows) != 2 || fmt.Sprint(rows[1]) != "map[class:1 judged:4 skipped:0 thread:0]" {
+		t.Errorf("the last four: %s", out)
 	}
 	if _, out, _ = commandOn(t, config, "", "replay", "--against", "--since", "2100-01-01"); !strings.HasPrefix(out, "0 of 0 ") {
 		t.Errorf("since 2100: %s", out)
