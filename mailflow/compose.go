@@ -227,6 +227,7 @@ func (f *Flow) gatherMore(tx *store.Tx, dr *draft) (err error) {
 		if dr.parts, err = tx.Parts(m.ID); err != nil {
 			return err
 		}
+		dr.parts = withoutShells(dr.parts)
 	}
 	if dr.hasHistory {
 		dr.history, err = tx.PublicMessages(m.TicketID, dr.party.Since, m.ID, historyMax)

@@ -13,7 +13,7 @@ import (
 func (d *decision) keep(ticketID int64, w writer, v store.Visibility, words string) (int64, error) {
 	m := store.Message{TicketID: ticketID, DeliveryID: d.d.ID, RawID: d.d.RawID, At: d.d.Received, Address: w.address,
 		Name: w.name, Party: -1, Role: w.role, Visibility: v, Proof: string(w.level), Reason: w.reason,
-		MailID: d.in.mail.MessageID, People: d.in.people(), Words: words}
+		MailID: d.in.mail.MessageID, People: d.in.people(), Words: d.withEvents(words)}
 	if w.party != nil {
 		m.Party = w.party.Ordinal
 	}
@@ -48,6 +48,19 @@ func (d *decision) anchorNumbers(ticketID, message int64, w writer) error {
 		}
 	}
 	return nil
+}
+
+// withEvents adds a line for each invitation that the mail carries: its file
+// opens in a calendar, but nobody sees there what it is about.
+func (d *decision) withEvents(words string) string {
+	language := ""
+	if desk := d.s.Desk(d.d.Desk); desk != nil {
+		language = desk.Language
+	}
+	for _, e := range d.in.events {
+		words = strings.TrimLeft(strings.TrimRight(words, "\n")+"\n\n"+d.f.withoutSecrets(e.Line(language)), "\n")
+	}
+	return words
 }
 
 // anchor ties the mail's own id and all that it refers to to the ticket, so

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"guichet/mailflow/rfc822"
 	"guichet/store"
@@ -38,6 +39,20 @@ func StreamPart(p store.Part, raw io.ReaderAt) io.Reader {
 			cut: func(b []byte) int { return len(b) }}
 	}
 	return io.LimitReader(r, p.Size)
+}
+
+// withoutShells drops each winmail.dat whose files stand behind it: who gets
+// them has no use for it, and a program that unpacks it would show them twice.
+// The page still offers it.
+func withoutShells(parts []store.Part) []store.Part {
+	opened := map[int64]bool{} // where those lie that files were found in
+	inner := func(p store.Part) bool { _, _, ok := rfc822.Inner(p.Encoding); return ok }
+	for _, p := range parts {
+		if inner(p) {
+			opened[p.Offset] = true
+		}
+	}
+	return slices.DeleteFunc(parts, func(p store.Part) bool { return p.RawID == 0 && opened[p.Offset] && !inner(p) })
 }
 
 // windows decodes a body piece by piece; cut finds the end of a piece that

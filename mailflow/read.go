@@ -28,6 +28,8 @@ type incoming struct {
 	// before this gateway, as the store keeps them.
 	number string
 	old    []string
+	// events are the invitations in it.
+	events []rfc822.Event
 	// confirmed is the agent's mail that this one confirms, or nil.
 	confirmed *incoming
 
@@ -54,7 +56,7 @@ func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*in
 		return nil, err
 	}
 	s := f.Settings.Load()
-	in := &incoming{d: d, mail: m}
+	in := &incoming{d: d, mail: m, events: m.Events(raw)}
 	env := Envelope{Listener: d.Listener, Client: d.Client, From: d.MailFrom, Recipients: d.Recipients}
 	// A mailbox keeps no envelope: its Return-Path is looked for anyhow.
 	hasEnvelope := d.Listener != listenerIMAP || d.MailFrom != ""

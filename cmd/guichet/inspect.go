@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +67,14 @@ func (e *env) inspect(file string) error {
 		}
 		return fmt.Errorf("inspect %s: %w", file, err)
 	}
-	return e.printJSON(mailRow(file, rfc822.Parse(raw)))
+	m := rfc822.Parse(raw)
+	row := mailRow(file, m)
+	if strings.TrimSpace(row.Text) == "" { // an invitation alone
+		for _, event := range m.Events(raw) {
+			row.Text += event.Line("en") + "\n"
+		}
+	}
+	return e.printJSON(row)
 }
 
 func (e *env) readMail(file string) ([]byte, error) {
