@@ -30,26 +30,27 @@ var ErrNotSent = errors.New("the mail is not to be sent now")
 
 // draft is what composing one row reads from the store.
 type draft struct {
-	row     store.Outbox
-	args    args
-	desk    *Desk
-	ticket  ticket.Ticket
-	party   store.Party
-	parties []store.Party
-	message store.Message
-	parts   []store.Part
-	history []store.Message
-	notes   []string    // what no party may read
-	public  []string    // what this reader may read, the words of this mail left out
-	opener  ticket.Role // of the ticket's first message
-	first   string      // the reader's first Message-ID on the ticket
-	last    string      // the newest that the reader knows
-	lang    string
-	zone    *time.Location // that the reader has named, else the desk's
-	org     string         // of the message's writer
-	other   store.Outbox
-	agent   *Agent // the reader, if one
-	items   []templates.Item
+	row       store.Outbox
+	args      args
+	desk      *Desk
+	ticket    ticket.Ticket
+	party     store.Party
+	parties   []store.Party
+	message   store.Message
+	parts     []store.Part
+	history   []store.Message
+	notes     []string    // what no party may read
+	public    []string    // what this reader may read, the words of this mail left out
+	opener    ticket.Role // of the ticket's first message
+	first     string      // the reader's first Message-ID on the ticket
+	last      string      // the newest that the reader knows
+	lang      string
+	zone      *time.Location // that the reader has named, else the desk's
+	org       string         // of the message's writer
+	customers string         // the organisation of the customer, where somebody else writes
+	other     store.Outbox
+	agent     *Agent // the reader, if one
+	items     []templates.Item
 
 	hasNotes, hasParts, hasHistory bool // that the mail needs
 }
@@ -209,6 +210,13 @@ func (f *Flow) gatherTicket(tx *store.Tx, dr *draft) (err error) {
 	org, err := tx.OrganisationOf(s.Message.Address)
 	if org != nil {
 		dr.org = org.Name
+	}
+	for _, p := range dr.parties {
+		if err == nil && p.Role == ticket.Customer && p.Address != s.Message.Address {
+			if org, err = tx.OrganisationOf(p.Address); org != nil {
+				dr.customers = org.Name
+			}
+		}
 	}
 	return err
 }

@@ -151,6 +151,9 @@ func (f *Flow) quote(dr *draft, m *templates.Mail) {
 	case f.remember(dr, m):
 	case dr.message.Words != "" && !dr.args.Mute && (dr.args.Words || dr.message.Role != ticket.Agent || dr.party.Role == ticket.Agent):
 		m.Words = dr.message.Words
+		if dr.row.Kind == ticket.ConfirmCommand {
+			_, m.Words = parseCommands(m.Words) // the commands stand in the list
+		}
 		m.Author, m.AuthorRole = f.author(dr, dr.message), dr.message.Role
 	}
 	for _, h := range dr.history {
@@ -199,7 +202,11 @@ func (f *Flow) agentView(dr *draft, m *templates.Mail) {
 		}
 		v.Parties++
 		if p.Address != v.Sender {
-			v.Also = append(v.Also, fmt.Sprintf("%s (%s)", p.Address, templates.RoleName(dr.lang, p.Role)))
+			is := templates.RoleName(dr.lang, p.Role)
+			if p.Role == ticket.Customer && dr.customers != "" {
+				is += ", " + dr.customers
+			}
+			v.Also = append(v.Also, fmt.Sprintf("%s (%s)", p.Address, is))
 		}
 	}
 	if dr.row.Kind == ticket.Undeliverable && dr.other.ID != 0 {

@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,9 @@ func (w *world) unconfirmed(text string) (id int64, note, confirm *letter) {
 func TestConfirm(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		id, _, confirm := w.unconfirmed("#resolve\nReplaced.")
+		if strings.Count(confirm.mail.Text, "#resolve") != 1 || !strings.Contains(confirm.mail.Text, "Replaced.") {
+			t.Errorf("it asks\n%s", confirm.mail.Text)
+		}
 		w.pass(time.Hour)
 		w.answer(confirm, "evil@evil.example", "ok")
 		w.answer(confirm, second, "ok")

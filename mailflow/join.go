@@ -70,6 +70,9 @@ func (d *decision) joins(t ticket.Ticket, w writer, e ticket.Event, words string
 		return err
 	}
 	n := notice{message: id, event: "new-ticket", addressed: d.addressed(), stranger: w.level != Proven, unproven: w.level != Proven}
+	if e.Type == ticket.Withdraw {
+		n.event = eventCode(e.Type)
+	}
 	if e.Answerable = d.mayAnswer(w); e.Answerable && w.level == Unproven {
 		if e.Answerable, err = d.formLinkAgain(t, w); err != nil {
 			return err
