@@ -214,18 +214,18 @@ func (f *Flow) pick(tx *store.Tx, anchors []store.Anchor, overtaken bool, in *in
 // there; or somebody else but us was and is here as well, as where a list
 // carries both. Where neither is the other's answer, since they only refer to
 // one mail that we have not seen, the subject must be the same, too: many may
-// answer one circular. What a list's software marks as the list's joins by the
-// id alone: it changes nothing.
+// answer one circular. What a list's software marks as the list's needs less,
+// for it changes nothing: the id of a mail that it answers, or a reader.
 func (f *Flow) converses(a store.Anchor, overtaken bool, in *incoming) bool {
 	if slices.Contains(a.People, in.from()) {
 		return true
 	}
-	answers := a.Own || overtaken
-	if !answers && !sameTopic(in.mail.Subject, a.Subject) {
-		return false
-	}
-	if answers && in.verdict.Class == ClassList {
+	answers, list := a.Own || overtaken, in.verdict.Class == ClassList
+	if answers && list {
 		return true
+	}
+	if !answers && !list && !sameTopic(in.mail.Subject, a.Subject) {
+		return false
 	}
 	s := f.Settings.Load()
 	return slices.ContainsFunc(in.people(), func(address string) bool {

@@ -239,6 +239,7 @@ func testThreadConversation(t *testing.T, d *storetest.Database) {
 	check("shares an agent with it", bob+"To: "+desk+", "+agent+"\nReferences: <router@customer.example>\nSubject: Re: Router", ClassPerson, false)
 	check("the list's own", bob+"To: "+desk+"\nReferences: <router@customer.example>", ClassList, true)
 	check("the list's, of what we never saw", bob+"To: "+desk+"\nReferences: <circular@vendor.example>", ClassList, false)
+	check("the list's, of what a reader of it never sent us", bob+"To: "+list+"\nReferences: <circular@vendor.example>\nSubject: Printer", ClassList, true)
 	check("the question that the answer overtook", bob+"To: "+list+"\nMessage-ID: <circular@vendor.example>", ClassPerson, true)
 	check("answers the same circular to us", bob+"To: "+desk+"\nReferences: <circular@vendor.example>\nSubject: Re: Router", ClassPerson, false)
 	check("answers it elsewhere", bob+"To: "+list+"\nReferences: <circular@vendor.example>\nSubject: Printer", ClassPerson, false)
