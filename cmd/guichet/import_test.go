@@ -155,6 +155,12 @@ func answerImported(t *testing.T, g *running) {
 			t.Errorf("%v: %v, %d messages, linked with %v, want %v", shown["number"], shown["state"], n, links, want)
 		}
 	}
+	live := filepath.Join(g.dir, "live.mbox") // what an archive has of mails that came here
+	write(t, live, "From x Sat Nov 21 14:05:00 2026\nReceived: from a by b\nFrom: Ada <ada@customer.example>\nTo: support@desk.example\n"+
+		"Subject: Re: [RT #12] Router\nMessage-ID: <20@customer.example>\n\nIt is dead again.\n\n")
+	if code, out, _ := g.command("import", "mbox", live); code != 0 || !strings.Contains(out, "0 imported") || !strings.Contains(out, "1 there already") {
+		t.Errorf("a mail that came here: exit %d %s", code, out)
+	}
 	for _, m := range g.sink.all() {
 		if to := m.to; to != "ada@customer.example" && to != "mallory@evil.example" && !strings.HasSuffix(to, "@desk.example") {
 			t.Errorf("a mail to %s", to)

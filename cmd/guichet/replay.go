@@ -202,8 +202,10 @@ func (p *player) envelope(m *rfc822.Mail) mailflow.Envelope {
 	switch path := m.Header.Values("Return-Path"); {
 	case len(path) > 0:
 		env.From = strings.Trim(strings.TrimSpace(path[0]), "<>")
-	case len(m.From) > 0:
+	case len(m.From) > 0 && m.From[0].Address != "":
 		env.From = m.From[0].Address
+	default:
+		env.From = "unknown" // which is not the null path
 	}
 	return env
 }

@@ -117,6 +117,10 @@ func TestReplay(t *testing.T) {
 	if files, _ := filepath.Glob(filepath.Join(dir, "*")); code != 0 || len(files) != 3 {
 		t.Errorf("exit %d, files %q: replay has made some", code, files)
 	}
+	code, out, _ = commandOn(t, config, "Subject: nobody's\n\nx\n", "replay", "-")
+	if code != 0 || !strings.Contains(out, "classify  person: ") || !strings.Contains(out, "forged: not exactly one From") {
+		t.Errorf("a mail of nobody: exit %d\n%s", code, out)
+	}
 	for _, args := range [][]string{{"replay"}, {"replay", "--last", "3", "x"}, {"replay", "--against", "--since", "soon"}} {
 		if code, _, errs := commandOn(t, config, "", args...); code == 0 {
 			t.Errorf("%q: exit 0 %s", args, errs)
