@@ -61,13 +61,14 @@ func (f *Flow) thread(tx *store.Tx, in *incoming) (thread, error) {
 
 // judgeTopic tells a new topic from an answer: a token address alone, with
 // another subject and nothing that refers to the ticket, is only an address
-// that was in somebody's address book. What agents write to their own
-// address always is an answer.
+// that was in somebody's address book. A partner's system has none, and names
+// its matters as it likes. What agents write to their own address always is an
+// answer.
 func (f *Flow) judgeTopic(in *incoming, t thread, err error) (thread, error) {
 	if err != nil || t.how != byReplyToken && t.how != byActToken || t.owner.Role == ticket.Agent {
 		return t, err
 	}
-	if len(in.mail.InReplyTo) > 0 || len(in.mail.References) > 0 || f.numberIn(in.mail.Subject) != "" ||
+	if len(in.mail.InReplyTo) > 0 || len(in.mail.References) > 0 || f.numberIn(in.mail.Subject) != "" || in.number != "" ||
 		sameTopic(in.mail.Subject, t.ticket.Subject) || t.act != "" && saysAct(in, t.act) {
 		return t, nil
 	}
