@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestMbox(t *testing.T) {
@@ -49,4 +53,60 @@ func TestMbox(t *testing.T) {
 	check("too large", from+"Subject: 1\n\n"+strings.Repeat("x", 100)+"\n\n"+from+"Subject: 2\n\n", "too large", "Subject: 2\n")
 	long := strings.Repeat("From x", 40_000)
 	check("a long line", from+"Subject: 1\n\n"+long+"\n\n"+from+"Subject: 2\n\n", "too large", "Subject: 2\n")
+}
+
+// What is written as mboxrd has it is read back byte for byte.
+func TestMboxRoundTrip(t *testing.T) {
+	line := rapid.SampledFrom([]string{"", "x", "From ", "From x Sat Nov 21 14:05:00 2026", ">From x", ">>From x", "Subject: 1", "> x", "\r"})
+	rapid.Check(t, func(t *rapid.T) {
+		var mails []string
+		var mbox strings.Builder
+		for range rapid.IntRange(1, 4).Draw(t, "mails") {
+			mail := "Subject: 1\n" + strings.Join(rapid.SliceOfN(line, 0, 8).Draw(t, "lines"), "\n") + "\n"
+			mails = append(mails, mail)
+			quoted := regexp.MustCompile(`(?m)^>*From `).ReplaceAllString(mail, ">$0")
+			mbox.WriteString("From x Sat Nov 21 14:05:00 2026\n" + quoted + "\n")
+		}
+		r := newMboxReader(strings.NewReader(mbox.String()), 1<<20)
+		for i, want := range mails {
+			m, err := r.next()
+			if err != nil || string(m.raw) != want {
+				t.Fatalf("mail %d: %q, want %q: %v", i, m.raw, want, err)
+			}
+		}
+		if m, err := r.next(); err != io.EOF {
+			t.Fatalf("one more: %q %v", m.raw, err)
+		}
+	})
+}
+
+// FuzzMbox: any bytes are taken apart without a gap, and each piece read alone
+// is the same mail.
+func FuzzMbox(f *testing.F) {
+	const from = "From x Sat Nov 21 14:05:00 2026\n"
+	for _, s := range []string{"", from, from + "A: b\n\nx\n\n" + from + "\n>From y\n", "x\n\nFrom 1 2026 1:11\nA: b\n", "From "} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const limit = 64 << 10
+		r := newMboxReader(bytes.NewReader(data), limit)
+		at := int64(0)
+		for {
+			m, err := r.next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil || m.offset != at || m.length <= 0 || (m.raw == nil) != (m.size > limit) {
+				t.Fatalf("at %d: %+v %v", at, m, err)
+			}
+			at += m.length
+			again, err := newMboxReader(bytes.NewReader(data[m.offset:at]), limit).next()
+			if err != nil || again.length != m.length || !bytes.Equal(again.raw, m.raw) {
+				t.Fatalf("alone: %+v %v, want %+v", again, err, m)
+			}
+		}
+		if at != int64(len(data)) {
+			t.Fatalf("%d of %d bytes", at, len(data))
+		}
+	})
 }
