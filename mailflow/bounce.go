@@ -54,6 +54,8 @@ func (d *decision) bounced(rowID int64) error {
 	}
 	failure, final := d.finalFailure()
 	switch {
+	case d.in.verdict.Class == ClassComplaint:
+		return d.complained(row)
 	case row.State != store.Sent:
 		return nil
 	case !final && d.isDelay():

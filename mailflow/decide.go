@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -165,7 +166,7 @@ func (d *decision) run() error {
 	if d.in.confirmed != nil || d.f.confirmToken(d.in) {
 		return d.confirm(d.f.confirms(d.in))
 	}
-	if row := d.returned(); row != 0 {
+	if row := cmp.Or(d.in.complaint, d.returned()); row != 0 {
 		return d.bounced(row)
 	}
 	t, err := d.f.thread(d.tx, d.in)

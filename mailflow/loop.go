@@ -112,10 +112,24 @@ func (d *decision) chainOn(ticketID int64) error {
 	return d.beQuiet(ticketID, d.quiet)
 }
 
+// silence keeps a mail from somebody who has complained. What the clock sends
+// is held, since further steps hang on it.
+func (d *decision) silence(o *store.Outbox) (drop bool) {
+	if d.in == nil {
+		o.State, o.Reply = store.HeldOut, complaintReason
+		return false
+	}
+	d.because("no %s to %s: %s", o.Kind, o.Recipient, complaintReason)
+	return true
+}
+
 // hush applies the pause to one mail and says whether it is not to be sent. An
 // agent's words always are. Other people's words are held, and what the clock
 // sends waits until the pause is over, since further steps hang on it.
 func (d *decision) hush(o *store.Outbox, words bool) (drop bool, err error) {
+	if complained, err := d.hasComplained(o.Recipient); err != nil || complained && !words {
+		return d.silence(o), err
+	}
 	if d.chain == 0 && d.tx.Made(o.TicketID) {
 		return false, nil // nobody has had a mail of it, nor of one before
 	}

@@ -30,6 +30,8 @@ type incoming struct {
 	old    []string
 	// events are the invitations in it.
 	events []rfc822.Event
+	// complaint is the mail of ours that this one calls abuse, or 0.
+	complaint int64
 	// confirmed is the agent's mail that this one confirms, or nil.
 	confirmed *incoming
 
@@ -65,6 +67,7 @@ func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*in
 	if d.Reason == ReleasedByHand {
 		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}
 	}
+	in.complaint = f.complains(m, in.verdict, raw)
 	in.hash(raw)
 	row, ok, err := f.confirmRow(ctx, in)
 	if ok {

@@ -42,8 +42,12 @@ func (tx *Tx) spendAlone(name string, over time.Time, ref int64) (count int, beg
 	return 1, tx.Now(), ref, err
 }
 
-// DropBudgets forgets budgets whose period began before a time.
+// KeptBudget begins the names of budgets that are kept for good.
+const KeptBudget = "kept "
+
+// DropBudgets forgets budgets whose period began before a time, but for those
+// that are kept for good.
 func (tx *Tx) DropBudgets(before time.Time) error {
-	_, err := tx.exec(`DELETE FROM budget WHERE began < ?`, before)
+	_, err := tx.exec(`DELETE FROM budget WHERE began < ? AND name NOT LIKE 'kept %'`, before)
 	return err
 }
