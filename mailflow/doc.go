@@ -13,8 +13,10 @@
 //	          plan, carry and agent (what an agent asks for, as steps that are
 //	          carried out), phone (a ticket opened for somebody),
 //	          confirm (an agent who was not proven), bounce (reports on our mails)
-//	notify    what the rules decided becomes outbox rows; batch: many to one
-//	          agent become one; lend: they are leased as they are added
+//	apply     the rules, for one event on one stored ticket
+//	notify    what they decided becomes outbox rows, with args to compose them by;
+//	          batch: many to one agent become one; lend: they are leased as they
+//	          are added
 //	compose   a row becomes a finished mail, searched for what must not leave
 //	outcome   what became of a mail, and what follows from it
 //	deadline  what is due without any mail

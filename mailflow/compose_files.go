@@ -1,0 +1,80 @@
+package mailflow
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"strings"
+
+	"guichet/mailflow/rfc822"
+	"guichet/mailflow/ticket"
+	"guichet/store"
+	"guichet/templates"
+)
+
+// attach reads the attachments of the message out of its raw mail. Together
+// they travel up to attachLimit; else they stand behind links.
+func (f *Flow) attach(ctx context.Context, dr *draft, data *templates.Mail) ([]rfc822.Attachment, error) {
+	if len(dr.parts) == 0 || dr.args.Stranger || dr.args.Mute || !carriesFiles(dr.row.Kind) {
+		return nil, nil
+	}
+	var total int64
+	for _, p := range dr.parts {
+		total += p.Size
+	}
+	for _, p := range dr.parts {
+		file := templates.File{Name: FileName(p), Size: p.Size}
+		if total > attachLimit {
+			file.URL = f.Settings.Load().BaseURL + FileURL(dr.party.Link, p)
+		}
+		data.Files = append(data.Files, file)
+	}
+	if data.Agent != nil {
+		data.Agent.Files = data.Files
+	}
+	if total > attachLimit {
+		return nil, nil
+	}
+	var raw []byte
+	var err error
+	var out []rfc822.Attachment
+	for i, p := range dr.parts {
+		if p.RawID != 0 || i == 0 {
+			if raw, err = f.raw(ctx, cmp.Or(p.RawID, dr.message.RawID)); err != nil {
+				return nil, err
+			}
+		}
+		b, err := io.ReadAll(io.LimitReader(OpenPart(p, raw), attachLimit))
+		if err != nil && len(b) == 0 {
+			continue // not decodable: the page still shows it
+		}
+		out = append(out, rfc822.Attachment{Filename: FileName(p), ContentType: p.ContentType, ContentID: p.ContentID, Data: b})
+	}
+	return out, nil
+}
+
+// OpenPart decodes an attachment out of its raw mail.
+func OpenPart(p store.Part, raw []byte) io.Reader {
+	return rfc822.Part{Encoding: p.Encoding, Offset: p.Offset, Length: p.Length}.Open(raw)
+}
+
+func carriesFiles(k ticket.Kind) bool {
+	switch k {
+	case ticket.Update, ticket.Notification, ticket.Opened, ticket.ClosureRequest, ticket.InformationRequest,
+		ticket.ActionRequest, ticket.RejectedMail, ticket.ClosedMail, ticket.Reopened:
+		return true
+	}
+	return false
+}
+
+// FileName is what an attachment is called where it must have a name.
+func FileName(p store.Part) string {
+	if p.Name != "" {
+		return p.Name
+	}
+	if p.ContentType == "message/rfc822" {
+		return "mail.eml"
+	}
+	_, sub, _ := strings.Cut(p.ContentType, "/")
+	return strings.TrimRight("file-"+p.Path+"."+sub, ".")
+}
