@@ -83,7 +83,7 @@ func (w *worker) scan(ctx context.Context, s *session) error {
 		w.log.Info("mailbox seen for the first time", "there already, without ticket", all.there)
 		return nil
 	}
-	w.log.Warn("mailbox has a new UIDVALIDITY", "there already, without ticket", all.there+all.known, "of these known", all.known,
+	w.log.Warn("mailbox has a new UIDVALIDITY", "there already, without ticket", all.there+all.known, "of these taken before", all.known,
 		"new", all.wanted, "held, may be old", all.unsure)
 	return nil
 }

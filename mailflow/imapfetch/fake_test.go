@@ -53,7 +53,7 @@ func newFake(t testing.TB, caps string) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fake{t: t, addr: ln.Addr().String(), caps: "IMAP4rev1 " + caps, validity: 7, next: 1, changed: make(chan struct{})}
+	f := &fake{t: t, addr: ln.Addr().String(), caps: strings.TrimSpace("IMAP4rev1 " + caps), validity: 7, next: 1, changed: make(chan struct{})}
 	var wg sync.WaitGroup
 	var conns sync.Map
 	wg.Go(func() {

@@ -31,6 +31,7 @@ func TestHostileServer(t *testing.T) {
 		"unknown response": func(c *fakeConn, tag string) { c.say("* VANISHED 1:9") },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bad, good := newFake(t, "IDLE"), newFake(t, "IDLE")
 			bad.hook(func(c *fakeConn, tag, command string) bool {
 				if !strings.Contains(command, "BODY.PEEK[]") {

@@ -23,13 +23,10 @@ const (
 	stuckShown = 3
 )
 
-// errTooLarge is a mail that is larger than we take.
-type errTooLarge struct{ size int64 }
-
-func (e *errTooLarge) Error() string { return fmt.Sprintf("%d bytes are too large", e.size) }
-
-// errNotGiven is a mail that is there and is not given.
-var errNotGiven = errors.New("the server has the mail and does not give it")
+var (
+	errNotGiven = errors.New("the server has the mail and does not give it")
+	errLonger   = errors.New("the server gives a longer mail than it said")
+)
 
 // take takes one mail, or notes why it could not. Its error is of the
 // connection or of our own side: the look ends with it.
@@ -38,18 +35,14 @@ func (w *worker) take(ctx context.Context, s *session, row store.MailboxMail, he
 		return &paused{err}
 	}
 	limit := w.f.maxMessage()
-	var err error = &errTooLarge{row.Size}
-	if row.Size <= limit {
-		err = w.fetch(ctx, s, row, limit, heldReason)
+	if row.Size > limit {
+		return w.showLarge(ctx, s, row, limit)
 	}
-	var large *errTooLarge
+	err := w.fetch(ctx, s, row, limit, heldReason)
 	switch {
 	case err == nil:
 		delete(w.lost, row.UID)
 		return nil
-	case errors.As(err, &large):
-		row.Size = large.size
-		return w.showLarge(ctx, s, row, limit)
 	case errors.Is(err, mailflow.ErrNotFetched):
 		return err
 	}
@@ -63,6 +56,7 @@ func (w *worker) notGiven(ctx context.Context, row store.MailboxMail, err error)
 	switch {
 	case isRefused(err) || errors.Is(err, errNotGiven):
 		return w.stuck(ctx, row, err)
+	case errors.Is(err, errLonger) || errors.Is(err, errBudget):
 	case errors.As(err, &refusal) || ctx.Err() != nil || !w.losesAgain(row.UID):
 		return err
 	}
@@ -151,7 +145,7 @@ type literal interface {
 // were its end.
 func (s *spool) copy(l literal, limit int64) error {
 	if l.Size() > limit {
-		return &errTooLarge{l.Size()}
+		return errLonger
 	}
 	n, err := io.Copy(s, l)
 	if err == nil && n != l.Size() {
@@ -176,9 +170,6 @@ func (w *worker) showLarge(ctx context.Context, s *session, row store.MailboxMai
 	row.State, row.Due = store.MailStuck, time.Time{}
 	if row.DeliveryID != 0 {
 		return w.put(row)
-	}
-	if s.g.closed.Load() { // it was larger than the server had said
-		return errors.Join(w.put(row), &errTooLarge{row.Size})
 	}
 	head := &spool{to: io.Discard}
 	err := s.do(commandLimit, headMax+commandBudget, func() error {
