@@ -2,12 +2,74 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
 
 	"guichet/mailflow/imapfetch/imaptest"
+	"guichet/store/storetest"
 )
 
 // mailboxOf is the configuration that fetches the INBOX of a Dovecot; the
 // password stands in imap.pw.
 func mailboxOf(d *imaptest.Dovecot) string {
 	return fmt.Sprintf("mailboxes: [{url: \"imap://%s@%s/INBOX\", password_file: imap.pw, desk: support, after: \"move:Processed\"}]\n", imaptest.User, d.Addr)
+}
+
+// A customer writes by IMAP alone: the mail becomes a ticket, its agent answers
+// by SMTP, and the customer's answer to that comes by IMAP again and finds its
+// ticket. All this in TLS, with the server's own certificate, and beside a
+// mailbox that cannot be read.
+func TestE2EMailbox(t *testing.T) {
+	storetest.Slow(t, func(t *testing.T, db *storetest.Database) {
+		d := imaptest.Start(t)
+		t.Setenv("SSL_CERT_FILE", d.CA)
+		d.Deliver("INBOX", firstMail("old", nil).raw)
+		g := newGateway(t, db.URL, "trust: {", "mailboxes:\n"+
+			"  - {url: \""+d.URL("INBOX")+"\", password_file: imap.pw, desk: support, after: \"move:Processed\"}\n"+
+			"  - {url: \"imap://somebody@127.0.0.1:1/INBOX\", password_file: imap.pw, desk: sales}\ntrust: {")
+		write(t, filepath.Join(g.dir, "imap.pw"), imaptest.Password+"\n")
+		g.start()
+		g.until("the mailbox is read", func() bool { return g.metric("mailboxes_unreadable") == 1 })
+		wait := func(kind, to string, n int) (m *sent) {
+			t.Helper()
+			g.until(fmt.Sprintf("%s %d to %s", kind, n, to), func() bool {
+				seen := 0
+				for _, s := range g.sink.all() {
+					if s.kind() == kind && s.to == to {
+						if seen++; seen == n {
+							m = s
+						}
+					}
+				}
+				return m != nil
+			})
+			return m
+		}
+		first := firstMail("1", nil)
+		d.Deliver("INBOX", append([]byte("Return-Path: <"+first.from+">\r\nDelivered-To: support@desk.example\r\n"), first.raw...))
+		ack := wait("acknowledgment", first.from, 1)
+		note := wait("notification", "agent@desk.example", 1)
+		reply := answerMail(asReply, "2", "agent@desk.example", note, "Please switch it off and on again.")
+		if err := g.deliver(reply.from, []string{reply.to}, reply.raw); err != nil {
+			t.Fatal(err)
+		}
+		update := wait("update", first.from, 1)
+		if !strings.Contains(update.mail.Text, "off and on again") {
+			t.Errorf("the answer:\n%s", update.mail.Text)
+		}
+		answer := answerMail(asAnswer, "3", first.from, update, "That has helped a little.")
+		d.Deliver("INBOX", append([]byte("Delivered-To: box7@provider.example\r\nX-Original-To: "+answer.to+"\r\n"), answer.raw...))
+		if note = wait("notification", "agent@desk.example", 2); !strings.Contains(note.mail.Text, "helped a little") {
+			t.Errorf("the notification:\n%s", note.mail.Text)
+		}
+		g.until("both are moved", func() bool { return len(d.Mails("Processed")) == 2 && len(d.Mails("INBOX")) == 1 })
+		tickets := g.rows("ticket", "list")
+		if len(tickets) != 1 || tickets[0]["number"] != ack.mail.Header.Get("X-Guichet-Ticket") {
+			t.Errorf("%v", tickets)
+		}
+		if n := g.metric("fetched_total"); n != 2 {
+			t.Errorf("%v fetched", n)
+		}
+	})
 }
