@@ -23,5 +23,7 @@
 //
 // process runs read to decide, each delivery once; byhand is what an operator
 // does; form is how a form behind a mailed link enters: what is asked, what is
-// taken, and the one decision.
+// taken, and the one decision. number is what other systems call a matter.
+// replay asks the stages without a gateway; import brings old mail in, past
+// them: it is history, and nothing follows from it.
 package mailflow
