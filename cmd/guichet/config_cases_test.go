@@ -75,12 +75,13 @@ var problemCases = []struct {
 		`c.yaml:7: systems[0].number: has 0 groups and needs one, around the number, such as '\b(SUP-[0-9]+)\b'; write (?:…) for the others`,
 		`c.yaml:7: systems[1].from: missing; write the address that the partner's ticket system writes from, or its domain`,
 		`c.yaml:7: systems[1].number: missing; write a regular expression in single quotes, such as '\b(SUP-[0-9]+)\b'`}},
-	{"trust: {}", `systems: [{from: Gmail.com, number: '([0-9]+)'}, {from: desk.example, number: '(SUP-[0-9'}, {from: sales@desk.example, number: 'x(y)'}]`, []string{
+	{"trust: {}", `systems: [{from: Gmail.com, number: '([0-9]+)'}, {from: desk.example, number: '(SUP-[0-9'}, {from: sales@desk.example, number: '(SUP-[0-9]+'}]`, []string{
 		`c.yaml:7: systems[0].from: gmail.com gives mailboxes to anybody; write the system's own address`,
 		`c.yaml:7: systems[0].number: finds bare digits, which stand in many mails by chance; write what stands around them, such as '\b(SUP-[0-9]+)\b'`,
 		`c.yaml:7: systems[1].from: desk.example is where desk support writes from; name the partner's`,
 		"c.yaml:7: systems[1].number: no regular expression (RE2): missing closing ]: `[0-9`",
-		`c.yaml:7: systems[2].from: sales@desk.example is where desk sales writes from; name the partner's`}},
+		`c.yaml:7: systems[2].from: sales@desk.example is where desk sales writes from; name the partner's`,
+		"c.yaml:7: systems[2].number: no regular expression (RE2): missing closing ): `(SUP-[0-9]+`"}},
 	{"trust: {}", `old_numbers: [{system: "old RT", pattern: '(a)(b)'}, {system: RT, pattern: '\[RT #([0-9]*)\]'}]`, []string{
 		`c.yaml:7: old_numbers[0].system: "old rt" is no name; write up to 40 letters, digits and -_., such as rt`,
 		`c.yaml:7: old_numbers[0].pattern: has 2 groups and needs one, around the number, such as '\[RT #([0-9]+)\]'; write (?:…) for the others`,

@@ -66,7 +66,7 @@ func (c *checker) checkPattern(key, pattern, example string) {
 	re, err := numberExpression(pattern)
 	switch {
 	case err != nil:
-		_, text, _ := strings.Cut(err.Error(), ": ")
+		_, text, _ := strings.Cut(strings.Replace(err.Error(), foldCase, "", 1), ": ")
 		c.bad(key, "no regular expression (RE2): %s", text)
 	case re.NumSubexp() != 1:
 		c.bad(key, "has %d groups and needs one, around the number, such as '%s'; write (?:…) for the others", re.NumSubexp(), example)
@@ -77,9 +77,11 @@ func (c *checker) checkPattern(key, pattern, example string) {
 	}
 }
 
-// numberExpression folds the letter case: people type numbers as they like.
+// foldCase: people type numbers as they like.
+const foldCase = "(?i)"
+
 func numberExpression(pattern string) (*regexp.Regexp, error) {
-	return regexp.Compile("(?i)" + pattern)
+	return regexp.Compile(foldCase + pattern)
 }
 
 // findsNothing says that the group can be empty in what the pattern finds.
