@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -176,6 +177,9 @@ func (c *classifier) domainReport() (Class, string) {
 	if len(c.m.InReplyTo) > 0 {
 		return "", "" // a person asks about one
 	}
+	if slices.ContainsFunc(c.m.Parts, isAggregate) && fewWords(head(c.m.Reply, 8<<10), 100) {
+		return ClassReport, "DMARC aggregate"
+	}
 	if !strings.Contains(c.subject, "report domain:") && !strings.Contains(c.subject, "dmarc aggregate report") &&
 		!strings.Contains(c.subject, "report-id:") {
 		return "", ""
@@ -185,6 +189,12 @@ func (c *classifier) domainReport() (Class, string) {
 	}
 	return "", ""
 }
+
+// aggregateName is what RFC 7489 §7.2.1.1 calls the file of an aggregate:
+// "mail.example!desk.example!1772492400!1772578799.xml.gz".
+var aggregateName = regexp.MustCompile(`^[^!\s]+![^!\s]+!\d+!\d+(?:![^!\s]*)?\.(?:xml|xml\.gz|zip|gz)$`)
+
+func isAggregate(p rfc822.Part) bool { return aggregateName.MatchString(strings.ToLower(p.Filename)) }
 
 // bounce finds delivery reports: what was read of one, or their form.
 func (c *classifier) bounce() (Class, string) {
@@ -213,14 +223,6 @@ func (c *classifier) systemSender() bool {
 	return c.nullPath || c.m.FromMailSystem() || machineSender(c.m) != "" || noReply(senderAddress(c.m)) ||
 		strings.HasPrefix(c.contentType(), "multipart/report") || c.has("X-Failed-Recipients") || c.has("Auto-Submitted") ||
 		c.header("From") == "" || c.header("From") == "<>"
-}
-
-// receipt finds read receipts without their proper form.
-func (c *classifier) receipt() (Class, string) {
-	if c.part("message/disposition-notification") {
-		return ClassAutoReply, "message/disposition-notification"
-	}
-	return "", ""
 }
 
 // loopHeader finds X-Loop, by which a program marks its own mail, unless a

@@ -143,7 +143,7 @@ var awaySubjects = split(`out of office|out of the office|out-of-office|ooo:|ooo
 	αυτόματη απάντηση|εκτός γραφείου|自动回复|自動回覆|自动答复|外出|自動応答|不在|자동 응답|부재중|автоматичен отговор|samodejni odgovor|automatski odgovor`)
 
 // awayInSubjects are signs anywhere in a subject.
-var awayInSubjects = split(`is out of the office|out of office autoreply|out of office reply|- vacation response|est absent du bureau|ist nicht im büro|
+var awayInSubjects = split(`is out of the office|out of office autoreply|out of office reply|- vacation response|est absent du bureau|est absent(e)|ist nicht im büro|ist nicht im haus|
 	(out of office)|[out of office]|(auto reply)|[auto reply]|[auto-reply]|[autoreply]|(autoreply)|is on vacation|will be out of the office|is away from the office`)
 
 // awayOpenings are what vacation programs say in their first sentence. They
@@ -155,7 +155,7 @@ var awayOpenings = newPhrases(split(`i am out of the office|i'm out of the offic
 	this is an automatic reply|this is an automated reply|this is an automatic response|this is an automated response|this is an auto-reply|
 	this is an auto reply|this is an autoreply|this is an automatically generated reply|this is an automatic message|
 	je suis absent|je suis actuellement absent|je suis en congé|je suis actuellement en congé|je serai absent|en mon absence|ceci est une réponse automatique|
-	ceci est un message automatique|actuellement absent|actuellement en congé|absent du bureau|
+	ceci est un message automatique|je suis en arrêt|je suis actuellement en arrêt|je suis en déplacement|je suis actuellement en déplacement|actuellement absent|actuellement en congé|absent du bureau|
 	ich bin derzeit nicht|ich bin zurzeit nicht|ich bin zur zeit nicht|ich bin im urlaub|ich bin momentan nicht|ich bin bis zum|ich bin nicht im büro|
 	dies ist eine automatische|dies ist eine automatisch|diese nachricht wurde automatisch|
 	estoy fuera de la oficina|me encuentro fuera|estaré fuera|estoy de vacaciones|este es un mensaje automático|esta es una respuesta automática|
@@ -292,7 +292,7 @@ func startsSentence(before string) bool {
 }
 
 // thanks are what stands before the note itself.
-var thanks = split(`thank|automat|merci|dank|gracias|obrigad|grazie|bedankt|tack|tak |takk|kiitos|dzięku|děkuj|köszön|спасибо|mulțum|teşekkür|received|reçu`)
+var thanks = split(`thank|automat|merci|dank|gracias|obrigad|grazie|bedankt|tack|tak |takk|kiitos|dzięku|děkuj|köszön|спасибо|mulțum|teşekkür|received|reçu|accus|réception`)
 
 // awayMarks are what a note says besides: until when, and whom to ask. A
 // person who writes "I am on vacation" for another reason says other things.
@@ -320,7 +320,10 @@ var challengePhrases = newPhrases(split(`this message was created automatically 
 	confirm you are human|verify that you are a real person|not a spammer|to have your message delivered|to release your message|before your message can be delivered|
 	before your email can be delivered|your message is being held|your email is being held|your message is waiting|added to the approved senders|
 	approved sender list|approved senders list|add yourself to my|on the guest list|guest list|whitelist request|is protecting|requires verification of|
-	please verify your email address by replying|is protected by|allowed list|ensure delivery of your email|challenge-response|antispam verification|sender verification|you are not on my|click here to verify`))
+	please verify your email address by replying|is protected by|allowed list|ensure delivery of your email|challenge-response|mailinblack|
+	protégée contre le spam|protégée contre les spams|protégé contre le spam|prouver que vous n'êtes pas un robot|vous n'êtes pas un robot|pour que votre message me soit remis|
+	système de validation|valider votre adresse|pour vous authentifier|liste blanche|
+	kein roboter|bestätigen sie ihre absenderadresse|no es un robot|protegida contra el spam|antispam verification|sender verification|you are not on my|click here to verify`))
 
 // challenge finds the questions of challenge-response systems.
 func (c *classifier) challenge() (Class, string) {
@@ -362,5 +365,5 @@ func isRobotAddress(addr string) bool { return noReply(addr) || machineAddress(a
 
 // challengeWords is how many of the phrases the text says.
 func (c *classifier) challengeWords() int {
-	return len(challengePhrases.in(lowerWords(head(c.m.Text, 4<<10))))
+	return len(challengePhrases.in(plainApostrophes(lowerWords(head(c.m.Text, 4<<10)))))
 }

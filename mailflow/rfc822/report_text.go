@@ -27,7 +27,17 @@ var bouncePhrases = splitPhrases(`undeliver|delivery failure|delivery fail|deliv
 	unzustellbar|nicht zugestellt|konnte nicht zugestellt|no se pudo entregar|não pôde ser entregue|non è stato possibile recapitare|
 	не доставлено|недоставленн|возвращен|mail failed|delayed mail|warning: message|warning: could not send|delivery is delayed|
 	delivery temporarily suspended|has been delayed|mailbox is full|mailbox exceeds|over quota|user unknown|no such user|not a valid user|errors from|
-	error occurred while trying to deliver|automatically generated delivery|bounced`)
+	error occurred while trying to deliver|automatically generated delivery|bounced|
+	échec de la remise|n'a pas atteint|impossible de joindre|n'a pas été distribué|échec de la distribution|n'ai pas pu remettre|échec de livraison|
+	non distribu|n'est pas parvenu|adresse introuvable|remise différée|a été retardée|n'a pas encore été remis|n'a pas pu être délivré|
+	n'a pas pu être distribué|n'a pas été remis|n'a pas été délivré|non délivré|
+	fehler bei der nachrichtenzustellung|zustellung verzögert|verzögert sich|nicht zustellbar|zustellung fehlgeschlagen|
+	no se puede entregar|no se ha podido entregar|error en la entrega|no entregado|recapito non riuscito|non recapitabile|mancato recapito|
+	impossibile recapitare|non consegnato|onbestelbaar|is mislukt|niet worden bezorgd|niet bezorgd|niet afgeleverd|falha na entrega|não entreg|
+	não foi possível entregar|niedostarczaln|nie powiodło się|nie może zostać dostarczon|nie została dostarczon|nedoručiteln|nelze doručit|
+	nebylo možné doručit|inte levereras|olevererbar|att leverera|ikke leveres|leveringsfejl|ei voitu toimittaa|toimitus epäonnistui|kézbesíthet|
+	nem kézbesít|kézbesítése sikertelen|не может быть доставлен|не удалось доставить|teslim edilemedi|iletilemedi|退信|被退回|无法送达|無法送達|投递失败|
+	無法傳遞|送信できませんでした|配信できませんでした|配信不能|届きませんでした|배달하지 못|전송 실패|반송`)
 
 // sesBounce stands in what Amazon SES sends through SNS, in JSON.
 const sesBounce = `"notificationType":"Bounce"`
@@ -46,7 +56,9 @@ func looksLikeBounce(m *Mail, notice string) bool {
 		return true // the field is Exim's and Gmail's
 	}
 	said := m.Subject
-	if m.nullPath() || m.FromMailSystem() {
+	if m.nullPath() && m.FromMailSystem() {
+		return true // whatever its language
+	} else if m.nullPath() || m.FromMailSystem() {
 		said += "\n" + cut(notice, 8<<10)
 	} else if !fromAny(m, bounceKeepers) {
 		return false
@@ -139,7 +151,7 @@ func isReturnedMark(t string) bool {
 	return false
 }
 
-const reportMailbox = `([^\s<>()\[\]:;,"'*=]+@[A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9])`
+const reportMailbox = `([^\s<>()\[\]:;,"'*=：；，。、（）【】「」]+@[A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9])`
 
 var (
 	// "<a@b>: host …", "  a@b", "* a@b", ">>> a@b <a@b>", "a@b [User unknown]"
@@ -176,9 +188,17 @@ func (r *Report) readNotice(m *Mail, notice string) {
 		r.onlyMailbox(m, notice, action)
 	}
 	general := guessStatus(cut(notice, 8<<10)) // once: recipients are many
+	if written := writtenStatus(cut(notice, 8<<10)); len(r.Recipients) == 1 && written != "" && writtenStatus(r.Recipients[0].Diagnostic) == "" &&
+		smtpCode.FindString(r.Recipients[0].Diagnostic) == "" {
+		r.Recipients[0].Status = written // a code anywhere says more than words
+	}
 	for i := range r.Recipients {
-		if one := &r.Recipients[i]; one.Status == defaultStatus {
+		one := &r.Recipients[i]
+		if one.Status == defaultStatus {
 			one.Status = general
+		}
+		if one.Action == "delayed" && one.Status == defaultStatus {
+			one.Status = "4.4.7" // RFC 3463 §3.5: it takes its time
 		}
 	}
 }
@@ -282,7 +302,10 @@ func diagnosticOf(lines []string, i int, a string) string {
 func saysDelayed(s string) bool {
 	s = strings.ToLower(cut(s, 8<<10))
 	for _, p := range []string{"warning message only", "do not need to resend", "will be retried", "will keep trying", "will continue to try",
-		"delivery is delayed", "(delay)", "delivery has been delayed", "has been delayed", "still trying", "temporary problem"} {
+		"delivery is delayed", "(delay)", "delivery has been delayed", "has been delayed", "still trying", "temporary problem",
+		"still being retried", "remise différée", "a été retardée", "n'a pas encore été remis", "va continuer d'essayer", "zustellung verzögert", "verzögert sich",
+		"noch nicht zugestellt", "se ha retrasado", "consegna ritardata", "è stata ritardata", "is vertraagd", "foi atrasada", "została opóźniona", "har försenats",
+		"er forsinket", "задержана", "будут продолжены", "已延迟", "遅延しています"} {
 		if strings.Contains(s, p) {
 			return true
 		}
@@ -294,20 +317,33 @@ const defaultStatus = "5.0.0"
 
 // statusWords give a status where the words carry no code (RFC 3463 §3).
 var statusWords = []struct{ status, words string }{
-	{"5.2.2", `quota|mailbox full|mailbox is full|mailfolder is full|mailbox exceeds|exceeded the local limit|storage`},
+	{"5.2.2", `quota|mailbox full|mailbox is full|mailfolder is full|mailbox exceeds|exceeded the local limit|storage|` +
+		`lettres est pleine|destinataire est pleine|lettres pleine|postfach voll|postfach ist voll|buzón lleno|buzón está lleno|casella piena|posta è piena|postvak vol|postvak is vol|` +
+		`correio cheia|skrzynka pełna|skrzynka jest pełna|переполнен|信箱已滿|邮箱已满`},
 	{"5.1.2", `host unknown|unknown host|host not found|domain not found|no such domain|couldn't find any host|nxdomain`},
 	{"4.4.7", `too long|giving up|expired|timed out|timeout|not reachable|could not deliver for`},
-	{"5.1.1", `user unknown|unknown user|no such user|no mailbox|not found|not listed|not exist|doesn't have|invalid address|not recognized|no account|unrouteable|not a valid user`},
+	{"5.1.1", `user unknown|unknown user|no such user|no mailbox|not found|not listed|not exist|doesn't have|invalid address|not recognized|no account|unrouteable|not a valid user|` +
+		`n'existe pas|introuvable|n'est pas répertorié|pas de boîte aux lettres|utilisateur inconnu|destinataire inconnu|unbekannt|nicht gefunden|existiert nicht|` +
+		`no se encontró|no existe|non è stato trovato|inesistente|sconosciut|niet gevonden|bestaat niet|onbekend|possível encontrar|não existe|nie znaleziono|` +
+		`nie istnieje|не найден|не существует|неизвестн|不存在|存在しません|見つかりません`},
 	{"5.7.1", `spam|blocked|policy|denied|blacklist`},
+}
+
+// writtenStatus is the first enhanced code of a failure that words hold, or "".
+func writtenStatus(s string) string {
+	for _, m := range statusCode.FindAllStringSubmatch(s, 10) {
+		if m[1][0] != '2' { // "250 2.1.5 Ok" stands in transcripts
+			return m[1]
+		}
+	}
+	return ""
 }
 
 // guessStatus finds a status in the words of a report: an enhanced code, else
 // an SMTP code's class, else what the words mean.
 func guessStatus(diagnostic string) string {
-	for _, s := range statusCode.FindAllStringSubmatch(diagnostic, 10) {
-		if s[1][0] != '2' { // "250 2.1.5 Ok" stands in transcripts
-			return s[1]
-		}
+	if s := writtenStatus(diagnostic); s != "" {
+		return s
 	}
 	low := strings.ToLower(diagnostic)
 	class := ""

@@ -1,0 +1,36 @@
+package mailflow
+
+import "strings"
+
+// receipt finds read receipts without their proper form.
+func (c *classifier) receipt() (Class, string) {
+	if c.part("message/disposition-notification") {
+		return ClassAutoReply, "message/disposition-notification"
+	}
+	subject := lowerWords(c.m.Subject)
+	for _, p := range receiptSubjects {
+		if strings.HasPrefix(subject, p) && c.receiptWords() {
+			return ClassAutoReply, "read receipt: " + p
+		}
+	}
+	return "", ""
+}
+
+// receiptSubjects begin the subjects of receipts that mail programs write in
+// their own words (Outlook, Notes, GroupWise).
+var receiptSubjects = split(`read:|not read:|return receipt|read receipt|lu :|lu:|non lu :|non lu:|accusé de lecture|accusé de réception|confirmation de lecture|gelesen:|ungelesen:|
+	lesebestätigung|empfangsbestätigung|leído:|no leído:|confirmación de lectura|letto:|non letto:|conferma di lettura|ricevuta di ritorno|gelezen:|niet gelezen:|leesbevestiging|
+	lida:|não lida:|lido:|confirmação de leitura|przeczytano:|potwierdzenie przeczytania|läst:|läskvitto|læst:|lest:|lesebekreftelse|luettu:|lukukuittaus|přečteno:|olvasási visszaigazolás|прочтено:|
+	прочитано:|уведомление о прочтении|okundu:|已读:|已讀:|既読:|開封:|開封確認`)
+
+// receiptPhrases are what such a receipt says, lower-case.
+var receiptPhrases = newPhrases(split(`was read|was received by|has been displayed|deleted without being read|your document:|a été lu|a été affiché|supprimé sans avoir été lu|wurde gelesen|
+	gelesen am|wurde am|ungelesen gelöscht|fue leído|se leyó|ha sido leído|è stato letto|è stato visualizzato|is gelezen|werd gelezen|foi lida|foi lido|została przeczytana|
+	zostało przeczytane|lästes|blev læst|ble lest|luettiin|on luettu|byla přečtena|прочитано|было прочитано|okundu|已读|已讀|既読|表示されました|開封`))
+
+// receiptWords tells whether a short text says that a mail was read, and
+// asks nothing: a person who says so says more.
+func (c *classifier) receiptWords() bool {
+	text := head(c.m.Text, 2<<10)
+	return fewWords(text, 120) && !strings.Contains(text, "?") && len(receiptPhrases.in(lowerWords(text))) > 0
+}
