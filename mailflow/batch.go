@@ -106,8 +106,7 @@ func (f *Flow) gatherItems(tx *store.Tx, dr *draft) error {
 		if err == nil {
 			var p store.Party
 			if p, err = tx.PartyByOrdinal(i.Ticket, i.Party); err == nil && p.Address == dr.row.Recipient {
-				dr.items = append(dr.items, templates.Item{Number: t.Number, Subject: t.Subject, Event: i.Event, State: i.State,
-					At: i.At, URL: f.Settings.Load().BaseURL + "/t/" + p.Link})
+				dr.items = append(dr.items, f.item(i, t, p, dr.lang))
 			}
 		}
 		if ignoreNoRows(err) != nil {
@@ -115,4 +114,19 @@ func (f *Flow) gatherItems(tx *store.Tx, dr *draft) error {
 		}
 	}
 	return nil
+}
+
+// item is one of several tickets in a mail to an agent: with the address of
+// his page, and the one to which he answers on that ticket.
+func (f *Flow) item(i argItem, t ticket.Ticket, p store.Party, lang string) templates.Item {
+	s := f.Settings.Load()
+	item := templates.Item{Number: t.Number, Subject: t.Subject, Event: i.Event, State: i.State, At: i.At}
+	if p.Role != ticket.Agent {
+		return item
+	}
+	item.URL = s.BaseURL + "/t/" + p.Link
+	if desk := s.Desk(t.Desk); desk != nil && desk.Reply != "off" {
+		item.Answer = templates.Mailto(desk.TokenAddress(f.Keys.Reply(t.ID, p.Ordinal)), templates.Subject(lang, t.Subject, t.Number), "")
+	}
+	return item
 }

@@ -2,6 +2,7 @@ package mailflow
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,17 @@ func TestNotificationsTogether(t *testing.T) {
 			t.Errorf("%+v:\n%s", all.row, all.mail.Text)
 		}
 		w.take(ticket.Notification, second)
+		// Of these tickets he has no other mail: he answers to the address of each.
+		to := regexp.MustCompile(`\nmailto:(support\+[a-z2-7]{32}@desk\.example)\n`).FindAllStringSubmatch(all.mail.Text, -1)
+		if len(to) != 3 {
+			t.Fatalf("%d addresses to answer to in:\n%s", len(to), all.mail.Text)
+		}
+		w.submit(agent, to[1][1], "Subject: Yours\n\n#take\n")
+		w.run()
+		if tk := w.ticket(32, ticket.New); tk.Assignee != agent {
+			t.Errorf("assigned to %q", tk.Assignee)
+		}
+		w.forget()
 		w.submit("late@customer.example", desk, "Late")
 		w.run()
 		if one := w.take(ticket.Notification, agent); one.row.TicketID == 0 {

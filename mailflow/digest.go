@@ -6,7 +6,6 @@ import (
 
 	"guichet/mailflow/ticket"
 	"guichet/store"
-	"guichet/templates"
 )
 
 const (
@@ -112,14 +111,11 @@ func (f *Flow) gatherDigest(tx *store.Tx, dr *draft) error {
 			}
 			continue
 		}
-		item := templates.Item{Number: t.Number, Subject: t.Subject, Event: i.Event, State: i.State, At: i.At}
 		p, err := tx.PartyByAddress(i.Ticket, dr.row.Recipient)
-		if err == nil && p.Role == ticket.Agent {
-			item.URL = f.Settings.Load().BaseURL + "/t/" + p.Link
-		} else if ignoreNoRows(err) != nil {
+		if ignoreNoRows(err) != nil {
 			return err
 		}
-		dr.items = append(dr.items, item)
+		dr.items = append(dr.items, f.item(i, t, p, dr.lang))
 	}
 	return nil
 }

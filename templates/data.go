@@ -126,6 +126,7 @@ type Item struct {
 	State                  ticket.State
 	At                     time.Time
 	URL                    string
+	Answer                 string // a mailto link to answer on that ticket; "" without one
 }
 
 // Several names the template of the mail that tells an agent of several

@@ -229,7 +229,8 @@ func golden(zone *time.Location) []variant {
 		{ticket.Digest, "", func(m *Mail, fr bool) {
 			m.Number, m.Subject, m.N, m.M = "", "", 12, 9
 			m.Items = []Item{
-				{Event: "waiting", Number: "INC-000120", Subject: either(fr, "Téléphone muet", "Mute phone"), At: day(20, 9), URL: "https://desk.example/t/a"},
+				{Event: "waiting", Number: "INC-000120", Subject: either(fr, "Téléphone muet", "Mute phone"), At: day(20, 9), URL: "https://desk.example/t/a",
+					Answer: Mailto("support+aeaaaaaaaaaa5n2q3kd4tjw6y7b3x2va@desk.example", "Re: [#INC-000120]", "")},
 				{Event: "form", Subject: either(fr, "Panne", "Out of order"), At: day(23, 14)},
 				{Event: "new", Number: "INC-000123", Subject: either(fr, "Le routeur ne répond plus", "The router does not answer"), At: day(21, 14), URL: "https://desk.example/t/b"},
 				{Event: "new", Number: "INC-000124", Subject: "", At: day(21, 15)},
@@ -265,6 +266,34 @@ func golden(zone *time.Location) []variant {
 			m.State, m.Agent, m.History, m.Next = w.State, s, h, Next{}
 			m.Agent.SenderName, m.Agent.Organisation = m.Name, "x | y\n: Proof | DKIM"
 		})},
+		{ticket.Notification, "new", and(agent, func(m *Mail, fr bool) {
+			m.State, m.History = ticket.New, nil
+			m.Words = either(fr, "Pour le client : Customer SA, ada@customer.example\nQue se passe-t-il : Standard muet\nUrgence : Haute",
+				"For customer: Customer SA, ada@customer.example\nWhat happens: The switchboard is silent\nUrgency: High")
+			m.Agent.Event, m.Agent.From, m.Agent.To = "form", ticket.AwaitingForm, ticket.New
+			m.Agent.Sender, m.Agent.SenderName, m.Agent.Role, m.Agent.Organisation = "contact@integrator.example", "", ticket.Integrator, ""
+			m.Agent.Also = []string{"ada@customer.example (" + wordsOf(either(fr, "fr", "en")).roles[ticket.Customer] + ", Customer SA)"}
+			m.Agent.Proof = Say(either(fr, "fr", "en"), "own token: filled in the form behind the mailed link")
+			m.Agent.Assignee, m.Agent.ToYou, m.Agent.Files = "", false, nil
+			m.Agent.Commands = []Command{{Name: either(fr, "#valider", "#validate"), Help: either(fr, "valider et ouvrir", "validate and open it")},
+				{Name: either(fr, "#rejeter", "#reject"), Help: either(fr, "refuser, dire pourquoi", "not for us, say why")}}
+		})},
+		{Several, "", func(m *Mail, fr bool) {
+			m.Number, m.Subject, m.Count, m.Agent = "", "", 34, &AgentView{}
+			m.Items = []Item{
+				{Number: "INC-000123", Subject: either(fr, "Le routeur ne répond plus", "The router does not answer"), Event: "answer", State: ticket.Open, At: day(21, 14), URL: "https://desk.example/t/a",
+					Answer: Mailto("support+aeaaaaaaaaaa5n2q3kd4tjw6y7b3x2va@desk.example", "Re: [#INC-000123]", "")},
+				{Number: "INC-000124", Subject: "", Event: "new-ticket", State: ticket.New, At: day(21, 15), URL: "https://desk.example/t/b"},
+			}
+		}},
+		{ticket.Receipt, "help", func(m *Mail, fr bool) {
+			m.State = ticket.Open
+			m.Agent = &AgentView{Marker: "7f3a", Event: "help", Commands: []Command{{Name: "#info"}, {Name: "#note"}}}
+		}},
+		{ticket.Undeliverable, "held", func(m *Mail, fr bool) {
+			m.Agent = &AgentView{Marker: "7f3a", Event: "held-mail", Reason: Say(either(fr, "fr", "en"), "it shows words of a note")}
+			m.Words = either(fr, "Le client nous doit encore de l’argent.", "The customer still owes us money.")
+		}},
 		{ticket.ConfirmCommand, "", func(m *Mail, fr bool) {
 			m.Agent = &AgentView{Marker: "7f3a", Reason: either(fr, "la signature DKIM manque.", "the DKIM signature is missing.")}
 			m.Lines = []Line{{Text: "#resolve", OK: true}}

@@ -67,7 +67,7 @@ func fullSample() *Mail {
 		},
 		Lines:   []Line{{Text: "#resolve", Reason: "done", OK: true}, {Text: "#foo", Reason: "unknown"}},
 		Changes: []Change{{What: "categorised", Value: "network", Was: "screen"}, {What: "urgency-set", Value: "high"}, {What: "escalated"}},
-		Items:   []Item{{Number: "INC-000123", Subject: "Router", Event: "answer", State: ticket.Open, At: t, URL: "https://desk.example/t/x"}},
+		Items:   []Item{{Number: "INC-000123", Subject: "Router", Event: "answer", State: ticket.Open, At: t, URL: "https://desk.example/t/x", Answer: "mailto:support+a@desk.example?subject=x"}},
 		Count:   2, Times: []time.Time{t, t.Add(time.Hour)},
 	}
 }
