@@ -103,7 +103,8 @@ func (d *decision) tellChanges(t ticket.Ticket, p *plan) error {
 // tellsChanges says that a mail of this kind has room for what has changed.
 func tellsChanges(k ticket.Kind) bool {
 	switch k {
-	case ticket.Update, ticket.Opened, ticket.InformationRequest, ticket.ActionRequest, ticket.Moved, ticket.Acknowledgment:
+	case ticket.Update, ticket.Opened, ticket.InformationRequest, ticket.ActionRequest, ticket.Moved, ticket.Acknowledgment,
+		ticket.ClosureRequest, ticket.Reopened:
 		return true
 	}
 	return false

@@ -66,6 +66,11 @@ func TestApprovalPage(t *testing.T) {
 		if n := strings.Count(page, "<form"); n != 1 {
 			t.Errorf("%d forms", n)
 		}
+		// The ticket's own page leads there those whose word is asked for.
+		s.holds(s.get("/t/"+anna.Link), `<a class="button" href="`+path+`">`, "-<form")
+		s.holds(s.get("/t/"+s.join(tk, ticket.Follower, "fred@customer.example", 0).Link), "-/approve")
+		s.holds(s.get("/t/"+agent.Link), "-/approve")
+		before = s.snapshot(tk)
 		for range 3 {
 			s.get(path + "?word=approve&resolution=1")
 		}

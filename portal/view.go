@@ -184,6 +184,10 @@ func (v *view) page(now time.Time) *templates.TicketPage {
 		Desk: deskOf(desk, v.lang), Lang: v.lang, Number: t.Number, Subject: t.Subject, State: t.State, Closed: t.Closed, Since: v.since,
 		Next: templates.Next{Kind: t.Next, At: t.Deadline}, Zone: v.zone, Now: now,
 	}
+	word := mailflow.Word{Act: ticket.Approve, Resolution: t.Resolution}
+	if mailflow.AsksWord(t, v.party, desk.Policy, word, now) {
+		page.Confirm = "/t/" + v.party.Link + "/approve"
+	}
 	for _, m := range v.messages {
 		shown := templates.PageMessage{At: m.At, Author: v.author(m), Role: m.Role, Text: m.Words}
 		for _, f := range v.files[m.ID] {

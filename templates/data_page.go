@@ -31,6 +31,7 @@ type TicketPage struct {
 	Messages []PageMessage // newest last
 	Zone     *time.Location
 	Now      time.Time // for relative times; zero leaves them out
+	Confirm  string    // path of the page that asks the reader whether it is solved; "" if none does
 }
 
 // ApprovalPage asks a party whether the problem of a ticket is solved, or says

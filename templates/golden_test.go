@@ -198,6 +198,9 @@ func golden(zone *time.Location) []variant {
 		})},
 		{ticket.AutoCloseWarning, "resolved", and(solved, func(m *Mail, fr bool) { m.Next = Next{Kind: ticket.ClosedMail, At: day(26, 9)} })},
 		{ticket.ClosureRequest, "", and(solved, history)},
+		{ticket.ClosureRequest, "changes", and(solved, func(m *Mail, fr bool) {
+			m.Changes = []Change{{What: "categorised", Value: either(fr, "lenteur", "slowness")}, {What: "escalated"}}
+		})},
 		{ticket.ClosureRequest, "required", and(solved, noNext)},
 		{ticket.ClosureRequest, "page-only", and(solved, func(m *Mail, fr bool) { m.ApproveMail, m.RefuseMail = "", "" })},
 		{ticket.ClosureRequest, "follower", and(solved, func(m *Mail, fr bool) {

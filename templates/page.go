@@ -194,7 +194,7 @@ func pageSamples(name string) []Based {
 		case "ticket":
 			list = append(list, &TicketPage{}, &TicketPage{
 				Desk: m.Desk, Lang: lang, Number: m.Number, Subject: m.Subject, State: ticket.Pending, Since: m.Received,
-				Next: m.Next, Zone: time.UTC, Now: m.Received.Add(time.Hour),
+				Next: m.Next, Zone: time.UTC, Now: m.Received.Add(time.Hour), Confirm: "/t/x/approve",
 				Messages: []PageMessage{{At: m.Received, Author: m.Name, Role: ticket.Customer, Text: m.Words, Files: m.Files}},
 			})
 		case "form":
