@@ -44,7 +44,8 @@ const (
 type htmlWriter struct {
 	b      []byte
 	accent string
-	number string
+	number string // of the ticket, and of another that it names
+	other  string
 	open   blockKind // a list or a table of facts that is not yet closed
 	begun  bool      // the first block, which says what happened, is written
 }
@@ -57,7 +58,7 @@ func (w *htmlWriter) put(parts ...string) {
 
 // renderHTML makes the HTML part.
 func renderHTML(blocks []block, lang, title string, d *Mail) string {
-	w := &htmlWriter{b: *takeBuffer(), accent: d.Desk.accent(), number: d.Number}
+	w := &htmlWriter{b: *takeBuffer(), accent: d.Desk.accent(), number: d.Number, other: d.Other}
 	w.put("<!DOCTYPE html>\n<html lang=\"", html.EscapeString(lang), "\">\n"+headStart,
 		"<title>", html.EscapeString(title), "</title>\n"+headEnd)
 	marker, blocks := takeMarker(blocks, d)
@@ -217,12 +218,12 @@ func (w *htmlWriter) button(b block) {
 }
 
 // inline writes a line's HTML. Words written from right to left are isolated,
-// or they would take the sentence around them along (UAX 9). The number is
+// or they would take the sentence around them along (UAX 9). A number is
 // kept in one line: a phone breaks it at its hyphen.
 func (w *htmlWriter) inline(l line) {
 	begin := len(w.b)
 	for _, s := range l {
-		number := s.value && s.text == w.number
+		number := s.value && s.text != "" && (s.text == w.number || s.text == w.other)
 		turned := s.value && turns(s.text)
 		if turned {
 			w.put(`<span dir="auto" style="unicode-bidi:isolate;">`)
