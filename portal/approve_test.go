@@ -59,7 +59,6 @@ func TestApprovalPage(t *testing.T) {
 		agent := s.join(tk, ticket.Agent, "agent@desk.example", 0)
 		s.says(tk, agent, store.Public, "The fuse was replaced.")
 		path := "/t/" + anna.Link + "/approve"
-		before := s.snapshot(tk)
 		page := s.get(path)
 		s.holds(page, "The fuse was replaced.", `name="word" value="approve"`, `name="word" value="refuse"`, `<textarea id="comment" name="comment"`,
 			`method="post" action="`+path+`"`, `name="resolution" value="1"`, "-The router is dead.", "-agent@desk.example", "-<script")
@@ -70,7 +69,7 @@ func TestApprovalPage(t *testing.T) {
 		s.holds(s.get("/t/"+anna.Link), `<a class="button" href="`+path+`">`, "-<form")
 		s.holds(s.get("/t/"+s.join(tk, ticket.Follower, "fred@customer.example", 0).Link), "-/approve")
 		s.holds(s.get("/t/"+agent.Link), "-/approve")
-		before = s.snapshot(tk)
+		before := s.snapshot(tk)
 		for range 3 {
 			s.get(path + "?word=approve&resolution=1")
 		}

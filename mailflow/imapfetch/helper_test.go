@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { storetest.Main(m) }
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 var testKeys = ticket.Keyring{{ID: 1, Secret: []byte("a key for tests, of 32 octets...")}}
 

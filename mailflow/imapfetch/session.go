@@ -198,7 +198,11 @@ func (s *session) describe(uids []uint32, heads bool) (all []found, err error) {
 		cmd := s.c.Fetch(uidSet(uids), options)
 		for m := cmd.Next(); m != nil; m = cmd.Next() {
 			one, err := readFound(m)
-			if err == nil && one.uid != 0 {
+			if err != nil {
+				s.g.Close()
+				return err // cmd must not be asked any more: see spool.cut
+			}
+			if one.uid != 0 {
 				all = append(all, one)
 			}
 		}
@@ -220,8 +224,14 @@ func readFound(m *imapclient.FetchMessageData) (f found, err error) {
 		case imapclient.FetchItemDataInternalDate:
 			f.date = item.Time
 		case imapclient.FetchItemDataBodySection:
-			if item.Literal != nil {
-				f.head, err = io.ReadAll(io.LimitReader(item.Literal, headMax))
+			if item.Literal == nil {
+				continue
+			}
+			if f.head, err = io.ReadAll(io.LimitReader(item.Literal, headMax)); err == nil && int64(len(f.head)) < min(item.Literal.Size(), headMax) {
+				err = io.ErrUnexpectedEOF
+			}
+			if err != nil {
+				return f, err
 			}
 		}
 	}

@@ -110,6 +110,9 @@ func (s *session) body(uid uint32, part *imap.FetchItemBodySection, limit int64,
 			if err = into.copy(body.Literal, limit); err != nil {
 				s.g.Close() // the rest of it is not waited for
 			}
+			if into.cut {
+				return err // cmd must not be asked any more: see spool.cut
+			}
 		}
 	}
 	if end := cmd.Close(); err == nil {
@@ -133,6 +136,11 @@ type spool struct {
 	head []byte
 	size int64
 	any  bool
+	// cut says that a literal broke off. go-imap then goes on in its own
+	// goroutine, and would read it once more in ours if it were asked for what
+	// follows.
+	cut    bool
+	failed error // of to
 }
 
 // literal is what go-imap gives of a mail.
@@ -151,7 +159,7 @@ func (s *spool) copy(l literal, limit int64) error {
 	if err == nil && n != l.Size() {
 		err = io.ErrUnexpectedEOF
 	}
-	s.any = err == nil
+	s.any, s.cut = err == nil, err != nil && s.failed == nil
 	return err
 }
 
@@ -161,6 +169,7 @@ func (s *spool) Write(p []byte) (int, error) {
 	}
 	n, err := s.to.Write(p)
 	s.size += int64(n)
+	s.failed = err
 	return n, err
 }
 
