@@ -10,12 +10,6 @@ import (
 	"guichet/store/storetest"
 )
 
-// mailboxOf is the configuration that fetches the INBOX of a Dovecot; the
-// password stands in imap.pw.
-func mailboxOf(d *imaptest.Dovecot) string {
-	return fmt.Sprintf("mailboxes: [{url: \"imap://%s@%s/INBOX\", password_file: imap.pw, desk: support, after: \"move:Processed\"}]\n", imaptest.User, d.Addr)
-}
-
 // A customer writes by IMAP alone: the mail becomes a ticket, its agent answers
 // by SMTP, and the customer's answer to that comes by IMAP again and finds its
 // ticket. All this in TLS, with the server's own certificate, and beside a

@@ -185,7 +185,11 @@ func (f *fake) here() []fakeMail {
 var setPattern = regexp.MustCompile(`^UID \w+ ([0-9:,*]+)`)
 
 // inSet says whether a UID is in the set of a command.
-func inSet(command string, uid uint32) bool {
+func inSet(command string, uid uint32) bool { return setOf(command)(uid) }
+
+// setOf reads the set of a command.
+func setOf(command string) func(uid uint32) bool {
+	in := map[uint32]bool{}
 	for part := range strings.SplitSeq(setPattern.FindStringSubmatch(command)[1], ",") {
 		lo, hi, has := strings.Cut(part, ":")
 		if !has {
@@ -193,11 +197,11 @@ func inSet(command string, uid uint32) bool {
 		}
 		a, _ := strconv.ParseUint(lo, 10, 32)
 		b, _ := strconv.ParseUint(hi, 10, 32)
-		if uint64(uid) >= a && uint64(uid) <= b {
-			return true
+		for u := a; u <= b; u++ {
+			in[uint32(u)] = true
 		}
 	}
-	return false
+	return func(uid uint32) bool { return in[uid] }
 }
 
 // fetch answers the three things that we fetch: sizes, headers and mails.
@@ -205,8 +209,9 @@ func (c *fakeConn) fetch(command string) {
 	c.f.mu.Lock()
 	here := c.f.here()
 	c.f.mu.Unlock()
+	in := setOf(command)
 	for i, m := range here {
-		if !inSet(command, m.uid) {
+		if !in(m.uid) {
 			continue
 		}
 		head, _, _ := strings.Cut(m.raw, "\r\n\r\n")
