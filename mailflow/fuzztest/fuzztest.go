@@ -32,7 +32,7 @@ const (
 // corpus there are none, which CI does not let pass.
 func Mails(f *testing.F, add func(raw []byte)) {
 	f.Helper()
-	dir := folder(f)
+	dir := Corpus(f)
 	if dir == "" {
 		return
 	}
@@ -59,8 +59,11 @@ func Mails(f *testing.F, add func(raw []byte)) {
 	}
 }
 
-// folder is GUICHET_CORPUS; a relative one starts at the top of the module.
-func folder(f *testing.F) string {
+// Corpus is the folder of real mails: GUICHET_CORPUS, of which a relative one
+// starts at the top of the module; "" if it is unset, which CI does not let
+// pass.
+func Corpus(f testing.TB) string {
+	f.Helper()
 	dir := os.Getenv("GUICHET_CORPUS")
 	switch {
 	case dir == "" && os.Getenv("CI") == "true":
