@@ -4,10 +4,12 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net/smtp"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,6 +90,12 @@ var mailBombs = []struct {
 	{"combining marks", func(size int) string {
 		return "Content-Type: text/plain; charset=utf-8\r\n\r\n" + fill(size, fill(900, "\u0301")+"\r\n")
 	}},
+	{"winmail.dat", func(size int) string {
+		return "Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n" + wrapped(winmailBomb(size*3/5))
+	}},
+	{"invitations", func(size int) string {
+		return "Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n" + fill(size, "BEGIN:VEVENT\r\nSUMMARY:x\r\n y\r\nEND:VEVENT\r\n")
+	}},
 	{"UTF-7", func(size int) string {
 		return "Content-Type: text/plain; charset=utf-7\r\n\r\n" + fill(size, fill(900, "+")+"\r\n")
 	}},
@@ -107,8 +115,29 @@ func zips(size int) string {
 		w.Close()
 		inner = b.Bytes()
 	}
-	text := base64.StdEncoding.EncodeToString(inner)
-	return fill(size, regexp.MustCompile(`.{76}`).ReplaceAllString(text, "$0\r\n")+"\r\n")
+	return fill(size, wrapped(inner))
+}
+
+// wrapped is base64 in lines.
+func wrapped(b []byte) string {
+	return regexp.MustCompile(`.{76}`).ReplaceAllString(base64.StdEncoding.EncodeToString(b), "$0\r\n") + "\r\n"
+}
+
+// winmailBomb is a winmail.dat of packed RTF that unpacks to eight times its
+// size, and of thousands of files.
+func winmailBomb(size int) []byte {
+	attribute := func(level byte, id uint16, data []byte) []byte {
+		b := binary.LittleEndian.AppendUint32(append([]byte{level}, byte(id), byte(id>>8), 6, 0), uint32(len(data)))
+		return append(append(b, data...), 0, 0)
+	}
+	rtf := []byte(strings.Repeat("\xff\x00\x0f\x00\x0f\x00\x0f\x00\x0f\x00\x0f\x00\x0f\x00\x0f\x00\x0f", size/34))
+	head := "\x01\x00\x00\x00\x02\x01\x09\x10\x01\x00\x00\x00"
+	packed := "LZFu\x00\x00\x00\x00"
+	props := binary.LittleEndian.AppendUint32([]byte(head), uint32(len(rtf)+16))
+	props = append(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(props, uint32(len(rtf)+12)), 0xffffffff), packed...)
+	b := append([]byte("\x78\x9f\x3e\x22\x01\x00"), attribute(1, 0x9003, append(props, rtf...))...)
+	file := slices.Concat(attribute(2, 0x9002, nil), attribute(2, 0x8010, []byte("a.txt\x00")), attribute(2, 0x800f, []byte("a")))
+	return append(b, bytes.Repeat(file, size/2/len(file))...)
 }
 
 // TestHostileMails sends the bombs at a tenth of their size, which is enough for

@@ -16,9 +16,12 @@ const maxReplyLines = 50_000
 // Parse reads a mail. It never fails: whatever raw holds, a Mail is made of it,
 // and Problems says what was wrong with it. Its work is linear in len(raw), and
 // its memory bounded whatever raw is: see the max… constants.
-func Parse(raw []byte) *Mail {
+func Parse(raw []byte) *Mail { return parse(raw, 0) }
+
+// parse reads a mail that lies within depth others.
+func parse(raw []byte, depth int) *Mail {
 	m := &Mail{}
-	p := parser{m: m, w: walker{raw: raw, l: lines{b: raw, lf: -1}, dashes: [2]int{-1, -1}}, seen: map[string]bool{}}
+	p := parser{m: m, depth: depth, w: walker{raw: raw, l: lines{b: raw, lf: -1}, dashes: [2]int{-1, -1}}, seen: map[string]bool{}}
 	p.w.note = p.note
 	skipLead(&p.w.l, p.note)
 	fields, _ := readHeader(&p.w.l, p.w.delimiter, p.note)
@@ -41,6 +44,7 @@ type parser struct {
 	seen  map[string]bool // problems
 	inner int             // files inside others
 	mails int             // of them those that are mails
+	depth int             // signed mails around this one
 }
 
 // note adds a problem once.
@@ -153,6 +157,7 @@ func (p *parser) collect(e *entity, pages *[]*entity) {
 	part.Size, _ = io.Copy(io.Discard, part.Open(p.w.raw))
 	p.m.Parts = append(p.m.Parts, part)
 	p.winmail(part, p.w.raw[e.start:e.end])
+	p.signed(part, p.w.raw[e.start:e.end])
 }
 
 // cids marks the parts inline that the HTML shows by cid: (RFC 2392).

@@ -1,0 +1,127 @@
+package rfc822
+
+import "bytes"
+
+// A mail that is signed but not in the clear is one file, smime.p7m: PKCS #7
+// signed-data (RFC 5652, 8551 §3.5.2) around the mail's body. Nothing of it is
+// secret, so its text is shown; whose signature it bears is not looked at.
+
+const (
+	maxSigned      = 8 << 20 // bytes read of one smime.p7m
+	maxSignedDepth = 2       // signed within signed
+	maxBERDepth    = 12
+)
+
+// signed takes the text out of a signed mail that has no other.
+func (p *parser) signed(part Part, body []byte) {
+	if part.ContentType != "application/pkcs7-mime" && part.ContentType != "application/x-pkcs7-mime" || !noText(p.m.Text) || p.depth >= maxSignedDepth {
+		return
+	}
+	if content := signedContent(decodeBody(body, part.Encoding, maxSigned)); content != nil {
+		p.m.Text = parse(content, p.depth+1).Text
+	}
+}
+
+// signedContent is what PKCS #7 signed-data signs; nil if b is none, such as
+// encrypted data.
+func signedContent(b []byte) []byte {
+	outer := ber{b: b}
+	if !outer.enter(0x30) || !outer.oid("\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02") || !outer.enter(0xa0) || !outer.enter(0x30) {
+		return nil
+	}
+	outer.next() // version
+	outer.next() // digest algorithms
+	if !outer.enter(0x30) || !outer.oid("\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01") || !outer.enter(0xa0) {
+		return nil
+	}
+	tag, value, ok := outer.next()
+	if !ok {
+		return nil
+	}
+	return octets(tag, value, 0)
+}
+
+// octets joins an octet string, which may come in pieces.
+func octets(tag byte, value []byte, depth int) []byte {
+	switch {
+	case tag == 0x04:
+		return value
+	case tag != 0x24 || depth == maxBERDepth:
+		return nil
+	}
+	var all bytes.Buffer
+	for r := (ber{b: value}); ; {
+		tag, piece, ok := r.next()
+		if !ok {
+			return all.Bytes()
+		}
+		all.Write(octets(tag, piece, depth+1))
+	}
+}
+
+// ber reads values of ASN.1 in BER: lengths may be left out, as streaming
+// programs do.
+type ber struct{ b []byte }
+
+// next gives the next value; ok is false at the end, and where nothing makes
+// sense. A value that was cut is given as far as it goes.
+func (r *ber) next() (tag byte, value []byte, ok bool) {
+	head, end, size := berSize(r.b, 0)
+	if size == 0 || r.b[0] == 0 {
+		return 0, nil, false
+	}
+	tag, value, r.b = r.b[0], r.b[head:end], r.b[size:]
+	return tag, value, true
+}
+
+// enter goes into the next value, if it has this tag.
+func (r *ber) enter(tag byte) bool {
+	got, value, ok := r.next()
+	if r.b = value; !ok || got != tag {
+		r.b = nil
+		return false
+	}
+	return true
+}
+
+// oid tells whether the next value is this object identifier.
+func (r *ber) oid(want string) bool {
+	tag, value, ok := r.next()
+	return ok && tag == 6 && string(value) == want
+}
+
+// berSize gives where the content of the value at the beginning of b starts
+// and ends, and the size of the whole; 0: there is none.
+func berSize(b []byte, depth int) (head, end, size int) {
+	if len(b) < 2 || b[0]&0x1f == 0x1f || depth > maxBERDepth {
+		return 0, 0, 0
+	}
+	n := int(b[1])
+	head = 2
+	switch {
+	case n == 0x80: // up to two zero bytes
+		at := head
+		for at+1 < len(b) && (b[at] != 0 || b[at+1] != 0) {
+			_, _, inner := berSize(b[at:], depth+1)
+			if inner == 0 {
+				return 0, 0, 0
+			}
+			at += inner
+		}
+		at = min(at, len(b))
+		return head, at, min(at+2, len(b))
+	case n > 0x84:
+		return 0, 0, 0
+	case n > 0x80:
+		head += n - 0x80
+		if len(b) < head {
+			return 0, 0, 0
+		}
+		n = 0
+		for _, c := range b[2:head] {
+			n = n<<8 | int(c)
+		}
+	}
+	end = head + min(n, len(b)-head)
+	return head, end, end
+}
