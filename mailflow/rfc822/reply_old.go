@@ -65,10 +65,10 @@ var (
 // each with its value on the next lines.
 func lotusIntroduction(lines []replyLine, i int) int {
 	t := lines[i].trim
-	if strings.Contains(t, "---") && len(t) < maxAttributionBytes && lotusLine.MatchString(t) {
+	if strings.IndexByte(t, '-') >= 0 && len(t) < maxAttributionBytes && strings.Contains(t, "---") && lotusLine.MatchString(t) {
 		return 1
 	}
-	if i+4 >= len(lines) || len(t) > 200 {
+	if i+4 >= len(lines) || len(t) > 200 || lines[i+1].trim == "" || lines[i+1].trim[0] != 'S' && !isDigit(lines[i+1].trim[0]) {
 		return 0
 	}
 	at := i + 1
