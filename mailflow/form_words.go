@@ -11,9 +11,9 @@ import (
 
 // formWords are what the record of a form says besides its own labels.
 var formWords = map[string]map[string]string{
-	"en": {"approximate": "%s (approximate)", "yes": "yes", "customer": "For customer", "refused": "Not received",
+	"en": {"approximate": "%s (approximate)", "elsewhere": "%s (approximate, %s)", "yes": "yes", "customer": "For customer", "refused": "Not received",
 		"too large": "too large", "too many": "too many files", "empty": "empty", "colon": ":"},
-	"fr": {"approximate": "%s (approximatif)", "yes": "oui", "customer": "Pour le client", "refused": "Non reçus",
+	"fr": {"approximate": "%s (approximatif)", "elsewhere": "%s (approximatif, %s)", "yes": "oui", "customer": "Pour le client", "refused": "Non reçus",
 		"too large": "trop volumineux", "too many": "trop de fichiers", "empty": "vide", "colon": "\u00a0:"},
 }
 
@@ -67,7 +67,7 @@ func (a *Answers) Words(lang string, refused []RefusedFile) string {
 		if f == nil || f.Name == CustomerField || f.Name == CustomerEmailField {
 			continue
 		}
-		if words := f.words(v, lang, say); words != "" {
+		if words := f.words(v, lang, say, a.asked.Zone); words != "" {
 			write(f.Label.In(lang), words)
 		}
 	}
@@ -81,8 +81,9 @@ func (a *Answers) Words(lang string, refused []RefusedFile) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// words is one answer as people read it.
-func (f *Field) words(v *Answer, lang string, say map[string]string) string {
+// words is one answer as people read it. A time that is not exact names its
+// zone where that is not the desk's.
+func (f *Field) words(v *Answer, lang string, say map[string]string, desk *time.Location) string {
 	switch {
 	case f.Type == SelectField || f.Type == RadioField || f.Type == CheckboxField && len(f.Choices) > 0:
 		var list []string
@@ -93,6 +94,8 @@ func (f *Field) words(v *Answer, lang string, say map[string]string) string {
 		return strings.Join(list, ", ")
 	case f.Type == CheckboxField:
 		return say["yes"]
+	case v.Approx && len(v.Values) > 1 && desk != nil && v.Values[1] != desk.String():
+		return fmt.Sprintf(say["elsewhere"], v.Values[0], templates.ZoneName(lang, ZoneOf(v.Values[1], desk)))
 	case v.Approx:
 		return fmt.Sprintf(say["approximate"], v.Values[0])
 	case f.Type == ExactField:

@@ -306,6 +306,9 @@ func TestTimesInWords(t *testing.T) {
 	s.taken(s.post(path, but("since", "2026-07-01T09:30", "since-zone", "Mars/Base")))
 	_, messages, _ = s.now(tk.ID)
 	s.holds(messages[3].Words, "at 09:30 (Paris time)")
+	s.taken(s.post(path, but("since", "", "since-zone", "America/New_York", "since-words", "around 3 pm")))
+	_, messages, _ = s.now(tk.ID)
+	s.holds(messages[4].Words, "Since when? around 3 pm (approximate, New York time)")
 }
 
 func TestLanguageIsLearnt(t *testing.T) {
