@@ -152,7 +152,9 @@ func formatSince(lang string, since, now time.Time) string {
 }
 
 // ZoneName names a zone as people do: "New York time".
-func ZoneName(lang string, zone *time.Location) string { return zoneWords(lang, time.Unix(0, 0).In(zone)) }
+func ZoneName(lang string, zone *time.Location) string {
+	return zoneWords(lang, time.Unix(0, 0).In(zone))
+}
 
 // When is an exact time as people read it, with the words of its zone.
 func When(lang string, t time.Time) string { return formatWhen(lang, t) }
