@@ -112,8 +112,18 @@ func TestFetchedOnce(t *testing.T) {
 		if held.State != store.DeliveryHeld || held.Stop != "receive" || held.Reason != "too large" || held.Subject != "not there" {
 			t.Errorf("%+v", held)
 		}
+		unfetched := func(id int64) (is bool) {
+			w.view(func(tx *store.Tx) (err error) { is, err = tx.Unfetched(id); return err })
+			return is
+		}
+		if !unfetched(held.ID) || unfetched(first.ID) {
+			t.Errorf("not fetched: %v, %v", unfetched(held.ID), unfetched(first.ID))
+		}
 		whole, err := w.fetch(9, fetchedMail(9, ""))
 		w.must(err)
+		if unfetched(held.ID) {
+			t.Error("fetched, and not fetched")
+		}
 		if held = w.delivery(held.ID); held.State != store.DeliveryDone || held.Reason != fmt.Sprintf("fetched whole as mail %d", whole.ID) {
 			t.Errorf("%+v", held)
 		}

@@ -207,3 +207,11 @@ func (tx *Tx) WholeMail(held, delivery int64) error {
 		fmt.Sprintf("fetched whole as mail %d", delivery), held)
 	return err
 }
+
+// Unfetched says whether a held delivery only stands for a mail that could not
+// be fetched: its bytes are not here, at most its header.
+func (tx *Tx) Unfetched(delivery int64) (bool, error) {
+	var n int
+	err := tx.row(`SELECT count(*) FROM mailbox_mail WHERE state = 'stuck' AND delivery_id = ?`, delivery).Scan(&n)
+	return n > 0, err
+}

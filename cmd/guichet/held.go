@@ -28,22 +28,31 @@ func newHeld(e *env) *cobra.Command {
 		&cobra.Command{Use: "show ID", Short: "The raw mail", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return e.heldShow(c.Context(), args[0]) }},
 		act("retry", "Take it through the stages again", func(tx *store.Tx, id int64) error {
-			return stoppedOnly(tx.RetryDelivery(id, ""))(id)
+			return again(tx, id, "")
 		}),
 		act("release", "Take it as a person's mail, whatever it looks like", func(tx *store.Tx, id int64) error {
-			return stoppedOnly(tx.RetryDelivery(id, mailflow.ReleasedByHand))(id)
+			return again(tx, id, mailflow.ReleasedByHand)
 		}),
 		act("discard", "Keep the bytes, forget the matter", mailflow.Discard))
 	return c
 }
 
-func stoppedOnly(ok bool, err error) func(int64) error {
-	return func(id int64) error {
-		if err == nil && !ok {
-			return refuse("mail %d is neither held nor set aside; what waits is for an agent to accept, or yours to discard", id)
-		}
+// again gives a mail to the stages once more. One that stands for a mail which
+// could not be fetched would become a ticket without words, of which the mail
+// itself is a mere copy when it comes.
+func again(tx *store.Tx, id int64, reason string) error {
+	unfetched, err := tx.Unfetched(id)
+	if err != nil {
 		return err
 	}
+	if unfetched {
+		return refuse("mail %d is still in its mailbox, and goes on by itself once it is fetched; guichet held list says why it was not", id)
+	}
+	ok, err := tx.RetryDelivery(id, reason)
+	if err == nil && !ok {
+		return refuse("mail %d is neither held nor set aside; what waits is for an agent to accept, or yours to discard", id)
+	}
+	return err
 }
 
 // heldRow is a mail that stopped as the contract has it.

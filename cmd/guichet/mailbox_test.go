@@ -67,3 +67,29 @@ func TestE2EMailbox(t *testing.T) {
 		}
 	})
 }
+
+// A mail that is too large for us is held by its header. It is no ticket
+// without words, by whatever command, of which the mail itself would be a copy.
+func TestTooLargeIsNotReleased(t *testing.T) {
+	d := imaptest.Start(t)
+	g := newGateway(t, storetest.SQLite(t).URL, "max_message_size: 25MiB", "max_message_size: 20KiB", "trust: {", mailboxOf(d)+"trust: {")
+	write(t, filepath.Join(g.dir, "imap.pw"), imaptest.Password+"\n")
+	g.start()
+	g.until("the mailbox is read", func() bool { return g.metric("mailboxes_unreadable") == 0 })
+	large := firstMail("1", nil)
+	d.Deliver("INBOX", append(large.raw, strings.Repeat("0123456789abcdef\r\n", 2000)...))
+	g.until("it is held", func() bool { return g.metric("held") == 1 })
+	row := g.rows("held", "list")[0]
+	if reason := fmt.Sprint(row["reason"]); !strings.Contains(reason, "kB are more than smtp.max_message_size (20 kB): it stays in ") {
+		t.Errorf("held: %s", reason)
+	}
+	for _, command := range []string{"retry", "release"} {
+		code, _, errs := g.command("held", command, fmt.Sprint(row["id"]))
+		if code != 1 || !strings.Contains(errs, "is still in its mailbox") {
+			t.Errorf("held %s: exit %d: %s", command, code, errs)
+		}
+	}
+	if n := len(g.rows("held", "list")); n != 1 || len(g.rows("ticket", "list")) != 0 {
+		t.Errorf("%d held, %d tickets", n, len(g.rows("ticket", "list")))
+	}
+}

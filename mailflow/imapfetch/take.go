@@ -188,8 +188,20 @@ func (w *worker) showLarge(ctx context.Context, s *session, row store.MailboxMai
 	if err != nil && !isRefused(err) {
 		return w.notGiven(ctx, row, err)
 	}
-	return w.show(ctx, row, head.head, fmt.Sprintf("%d MB are more than smtp.max_message_size (%d MB): it stays in %s with UID %d, and is fetched at the next start with a higher limit",
-		(row.Size+999_999)/1_000_000, limit/1_000_000, w.m.Name, row.UID))
+	return w.show(ctx, row, head.head, fmt.Sprintf("%s are more than smtp.max_message_size (%s): it stays in %s with UID %d, and is fetched at the next start with a higher limit",
+		size(row.Size, limit, true), size(limit, limit, false), w.m.Name, row.UID))
+}
+
+// size writes bytes in a unit in which the limit is not nothing.
+func size(n, limit int64, up bool) string {
+	unit, name := int64(1_000_000), "MB"
+	if limit < unit {
+		unit, name = 1000, "kB"
+	}
+	if up {
+		n += unit - 1
+	}
+	return fmt.Sprintf("%d %s", n/unit, name)
 }
 
 // show keeps a held delivery in the place of a mail that could not be fetched.
