@@ -37,6 +37,9 @@ func (i *importer) index(paths []string, limit int64) ([]placedMail, error) {
 				i.sum.Mails++
 				return i.failed(at, fmt.Sprintf("larger than smtp.max_message_size, %d bytes", m.size))
 			}
+			if m.size == 0 && m.number == 0 {
+				return nil // an empty mbox, as mail programs keep of an empty folder
+			}
 			head := rfc822.Parse(headOf(m.raw))
 			if plausible(head.Date) {
 				last = head.Date.UTC()

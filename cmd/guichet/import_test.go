@@ -207,3 +207,17 @@ func TestImportTogether(t *testing.T) {
 		}
 	}
 }
+
+// The file of an empty folder, as mail programs keep one, is no mail.
+func TestImportEmpty(t *testing.T) {
+	g := startGateway(t, storetest.SQLite(t).URL)
+	mbox := filepath.Join(g.dir, "folder.mbox")
+	write(t, mbox, "")
+	code, out, _ := g.command("import", "mbox", "--json", mbox)
+	if got := fmt.Sprint(code, " ", rowsOf(t, out)); got != "0 [map[already:0 automatic:0 failed:0 imported:0 joined:0 mails:0 tickets:0]]" {
+		t.Errorf("%s", got)
+	}
+	if code, _, errs := g.command("replay", "--against", "--last", "-1"); code != 2 {
+		t.Errorf("--last -1: exit %d: %s", code, errs)
+	}
+}

@@ -47,6 +47,8 @@ otherwise or would find another ticket; the store is seen as it was when each ca
 tells. With a FILE the stops up to people are printed, as if that mail came now.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
+			case o.last < 0:
+				return usageError("--last %d is no number of mails", o.last)
 			case o.against:
 				return e.replayAgainst(c.Context(), o, args)
 			case len(args) == 0:
