@@ -72,8 +72,12 @@ func FileName(p store.Part) string {
 	if p.Name != "" {
 		return p.Name
 	}
-	if p.ContentType == "message/rfc822" {
+	// Mail programs choose by the end of its name what opens a file.
+	switch p.ContentType {
+	case "message/rfc822":
 		return "mail.eml"
+	case "text/calendar":
+		return "invitation.ics"
 	}
 	_, sub, _ := strings.Cut(p.ContentType, "/")
 	return strings.TrimRight("file-"+p.Path+"."+sub, ".")
