@@ -33,7 +33,7 @@ func meaning(text, name string, state ticket.State, asked bool) ticket.EventType
 		return ticket.Thanked
 	case state == ticket.Resolved || state == ticket.Closed:
 		return said.ofSolution(asked)
-	case said.of(isSolved|isNeedless, isSolved|isNeedless|isPolite|isFiller|isTime):
+	case said.of(isSolved|isNeedless, isSolved|isNeedless|isWorks|isPolite|isFiller|isTime):
 		return ticket.Withdraw
 	case said.of(isPolite, isPolite|isNoted|isFiller):
 		return ticket.Thanked
