@@ -146,6 +146,7 @@ func TestFaultCutIMAP(t *testing.T) {
 	const (
 		mails = 200
 		span  = 3300 // bytes of a session that takes two mails and waits
+		short = 1900 // bytes of one that finds none
 	)
 	storetest.Long(t, func(t *testing.T, db *storetest.Database) {
 		d := imaptest.Start(t)
@@ -158,12 +159,16 @@ func TestFaultCutIMAP(t *testing.T) {
 		stop()
 
 		padding := strings.Repeat("X-Padding: "+strings.Repeat("x", 60)+"\r\n", 8)
-		begun, delivered, flips := time.Now(), 0, 0
+		begun, delivered, flips, waits := time.Now(), 0, 0, 0
 		proxy := newCutter(t, d.Addr, func(n int) (int64, bool) {
-			return 1 + int64(n)*2741%span, n < cuts // in no order
+			reach := int64(short)
+			if waits > 0 {
+				reach = span
+			}
+			return 1 + int64(n)*2741%reach, n < cuts // in no order
 		}, func(n int) {
-			// Something always waits, and in the end all the rest does.
-			for waits := len(d.Mails("INBOX")); delivered < mails && (waits < 2 || n >= cuts); delivered++ {
+			// The mails last as long as the cuts, and in the end the rest comes.
+			for waits = len(d.Mails("INBOX")); delivered < mails && (waits < 2 && delivered*cuts <= n*mails || n >= cuts); delivered++ {
 				d.Deliver("INBOX", mail(fmt.Sprintf("mail %d", delivered), padding))
 				waits++
 			}
