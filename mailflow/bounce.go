@@ -3,6 +3,7 @@ package mailflow
 import (
 	"database/sql"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,18 +12,32 @@ import (
 	"guichet/store"
 )
 
+// tokenID is what may be a Message-ID of ours, anywhere in a text.
+var tokenID = regexp.MustCompile(fmt.Sprintf(`[a-z2-7]{%d}@[0-9A-Za-z.-]+`, ticket.TokenLength))
+
+// maxTokenIDs is how many of these are tried.
+const maxTokenIDs = 100
+
 // returned is the outbox row that a delivery report speaks of by our own
-// signed Message-ID, or 0.
+// signed Message-ID, or 0: that of the mail that it returns, the one that it
+// answers, as Exchange's do, or one that only its words name.
 func (d *decision) returned() int64 {
 	r := d.in.mail.Report
 	if r == nil || d.in.verdict.Class != ClassBounce {
 		return 0
 	}
-	t, ok := d.f.ownID(r.OriginalMessageID)
-	if !ok {
-		return 0
+	if t, ok := d.f.ownID(r.OriginalMessageID); ok {
+		return t.Row()
 	}
-	return t.Row()
+	for _, t := range d.f.idTokens(d.in) {
+		return t.Row()
+	}
+	for _, id := range tokenID.FindAllString(d.in.mail.Text, maxTokenIDs) {
+		if t, ok := d.f.ownID(id); ok {
+			return t.Row()
+		}
+	}
+	return 0
 }
 
 // toBounces says that a mail came to the envelope address of a mail of ours.

@@ -32,6 +32,9 @@ type Verdict struct {
 	Reason     string // of the class, or of why a person's mail is not answered
 }
 
+// reports says that a mail tells what became of another one.
+func (v Verdict) reports() bool { return v.Class == ClassAutoReply || v.Class == ClassBounce }
+
 // Classify tells who wrote a mail and whether it may be answered
 // automatically. ours tells whether an address is one of the gateway's own;
 // nil is none. env counts only if hasEnvelope is set.

@@ -2,6 +2,7 @@ package mailflow
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,6 +139,52 @@ func TestLateReport(t *testing.T) {
 		w.report(w.take(ticket.Update, ada), "failed")
 		if w.party(note.row.TicketID, ada).Reachable {
 			t.Error("the last mail came back")
+		}
+	})
+}
+
+// A report that does not come to the envelope's address is tied to its mail by
+// the id that it answers or names; one without any is kept with the ticket
+// whose address it came to.
+func TestReportElsewhere(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const words = "Échec de la remise pour ces destinataires :\n\nada@customer.example\n550 5.1.1 RESOLVER.ADR.RecipNotFound\n"
+		for i, c := range []struct {
+			head, text string
+			toTicket   bool
+			failed     bool
+		}{
+			{"", "\nVotre message <ID> est perdu.\n", false, true},
+			{"In-Reply-To: <ID>\n", "", false, true},
+			{"", "\nVotre message <aeaaaaaabyaadyd4qqs2qtpzydvbo77c@desk.example> est perdu.\n", false, false},
+			{"", "", true, false},
+		} {
+			who := fmt.Sprintf("ada%d@customer.example", i)
+			w.mail(who, desk, "Router")
+			w.run()
+			note, ack := w.take(ticket.Notification, agent), w.take(ticket.Acknowledgment, who)
+			to := desk
+			if c.toTicket {
+				to = ack.mail.ReplyTo[0].Address
+			}
+			id := strings.NewReplacer("<ID>", "<"+strings.Trim(ack.row.MailID, "<>")+">")
+			raw := "From: MAILER-DAEMON@mx.example\nTo: " + to + "\nSubject: Message non remis\nDate: " + w.now().Format(time.RFC1123Z) +
+				fmt.Sprintf("\nMessage-ID: <else%d@mx.example>\nReceived: from a by b\n", i) + id.Replace(c.head) +
+				"Content-Type: text/plain; charset=utf-8\n\n" + words + id.Replace(c.text)
+			w.deliver(Envelope{Listener: "smtp", Client: "192.0.2.7", Recipients: []string{to}}, raw)
+			w.process()
+			if got := !w.party(note.row.TicketID, who).Reachable; got != c.failed {
+				t.Errorf("%d: failed is %v", i, got)
+			}
+			var d store.Delivery
+			w.view(func(tx *store.Tx) error {
+				all, err := tx.DeliveriesOfMail(fmt.Sprintf("<else%d@mx.example>", i))
+				d = all[0]
+				return err
+			})
+			if kept := d.TicketID == note.row.TicketID; kept != (c.failed || c.toTicket) {
+				t.Errorf("%d: kept is %v: %s", i, kept, d.Reason)
+			}
 		}
 	})
 }

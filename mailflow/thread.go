@@ -63,9 +63,9 @@ func (f *Flow) thread(tx *store.Tx, in *incoming) (thread, error) {
 // another subject and nothing that refers to the ticket, is only an address
 // that was in somebody's address book. A partner's system has none, and names
 // its matters as it likes. What agents write to their own address always is an
-// answer.
+// answer, and what tells of a mail of ours begins no topic.
 func (f *Flow) judgeTopic(in *incoming, t thread, err error) (thread, error) {
-	if err != nil || t.how != byReplyToken && t.how != byActToken || t.owner.Role == ticket.Agent {
+	if err != nil || t.how != byReplyToken && t.how != byActToken || t.owner.Role == ticket.Agent || in.verdict.reports() {
 		return t, err
 	}
 	if len(in.mail.InReplyTo) > 0 || len(in.mail.References) > 0 || f.numberIn(in.mail.Subject) != "" || in.number != "" ||
