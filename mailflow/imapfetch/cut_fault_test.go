@@ -145,8 +145,8 @@ func TestFaultCutIMAP(t *testing.T) {
 	}
 	const (
 		mails = 200
-		span  = 3300 // bytes of a session that takes two mails and waits
-		short = 1900 // bytes of one that finds none
+		bare  = 1250 // bytes of a session that finds no mail
+		each  = 1000 // and of each mail that it takes
 	)
 	storetest.Long(t, func(t *testing.T, db *storetest.Database) {
 		d := imaptest.Start(t)
@@ -161,10 +161,7 @@ func TestFaultCutIMAP(t *testing.T) {
 		padding := strings.Repeat("X-Padding: "+strings.Repeat("x", 60)+"\r\n", 8)
 		begun, delivered, flips, waits := time.Now(), 0, 0, 0
 		proxy := newCutter(t, d.Addr, func(n int) (int64, bool) {
-			reach := int64(short)
-			if waits > 0 {
-				reach = span
-			}
+			reach := int64(bare + waits*each)
 			return 1 + int64(n)*2741%reach, n < cuts // in no order
 		}, func(n int) {
 			// The mails last as long as the cuts, and in the end the rest comes.
