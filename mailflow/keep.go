@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 func (d *decision) keep(ticketID int64, w writer, v store.Visibility, words string) (int64, error) {
 	m := store.Message{TicketID: ticketID, DeliveryID: d.d.ID, RawID: d.d.RawID, At: d.d.Received, Address: w.address,
 		Name: w.name, Party: -1, Role: w.role, Visibility: v, Proof: string(w.level), Reason: w.reason,
-		MailID: d.in.mail.MessageID, People: d.in.people(), Words: d.withEvents(words)}
+		MailID: d.in.mail.MessageID, People: d.in.people(), Words: d.withLines(words)}
 	if w.party != nil {
 		m.Party = w.party.Ordinal
 	}
@@ -50,12 +51,22 @@ func (d *decision) anchorNumbers(ticketID, message int64, w writer) error {
 	return nil
 }
 
-// withEvents adds a line for each invitation that the mail carries: its file
-// opens in a calendar, but nobody sees there what it is about.
-func (d *decision) withEvents(words string) string {
+// encryptedLine stands in the place of words that we cannot read.
+var encryptedLine = map[string]string{
+	"fr": "[Message chiffré : ses mots sont dans la pièce jointe, que seule la clé de son destinataire ouvre.]",
+	"en": "[Encrypted message: its words are in the attached file, which only its recipient's key opens.]",
+}
+
+// withLines adds a line for each invitation that the mail carries: its file
+// opens in a calendar, but nobody sees there what it is about. A mail that is
+// encrypted would seem to say nothing.
+func (d *decision) withLines(words string) string {
 	language := ""
 	if desk := d.s.Desk(d.d.Desk); desk != nil {
 		language = desk.Language
+	}
+	if d.in.mail.Encrypted() {
+		words = cmp.Or(encryptedLine[language], encryptedLine["en"])
 	}
 	for _, e := range d.in.events {
 		words = strings.TrimLeft(strings.TrimRight(words, "\n")+"\n\n"+d.f.withoutSecrets(e.Line(language)), "\n")

@@ -40,6 +40,9 @@ func TestSignedAndEncrypted(t *testing.T) {
 		if got := strings.TrimSpace(m.Text); got != text || fileNames(m) != files {
 			t.Errorf("%s: %q, files %q", why, got, fileNames(m))
 		}
+		if m.Encrypted() != (text == "") {
+			t.Errorf("%s: encrypted is %v", why, m.Encrypted())
+		}
 	}
 	check("S/MIME, signed in the clear", shape(t, `Content-Type: multipart/signed; protocol="application/pkcs7-signature"; micalg=sha-256; boundary=b`,
 		"--b\nContent-Type: text/plain\n\nIt is me.\n--b\nContent-Type: application/pkcs7-signature; name=smime.p7s\nContent-Transfer-Encoding: base64\nContent-Disposition: attachment; filename=smime.p7s\n\nMIIB\n--b--"),
@@ -52,6 +55,9 @@ func TestSignedAndEncrypted(t *testing.T) {
 	check("PGP/MIME, encrypted", shape(t, `Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b`,
 		"--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\nContent-Type: application/octet-stream; name=encrypted.asc\n\n-----BEGIN PGP MESSAGE-----\n--b--"),
 		"", "application/pgp-encrypted , application/octet-stream encrypted.asc")
+	if m := shape(t, "Content-Type: application/pdf; name=a.pdf", "%PDF"); m.Encrypted() {
+		t.Error("a file alone is taken for encrypted")
+	}
 	m := shape(t, "Content-Type: text/plain", "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nIt is me.\n- -- \nAlice\n-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----")
 	if !strings.Contains(m.Text, "It is me.") || !strings.Contains(m.Reply, "It is me.") {
 		t.Errorf("PGP in the text: %q", m.Reply)

@@ -1,6 +1,9 @@
 package rfc822
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A mail that is signed but not in the clear is one file, smime.p7m: PKCS #7
 // signed-data (RFC 5652, 8551 §3.5.2) around the mail's body. Nothing of it is
@@ -11,6 +14,18 @@ const (
 	maxSignedDepth = 2       // signed within signed
 	maxBERDepth    = 12
 )
+
+// Encrypted says that the mail has no words but what only somebody's key opens:
+// S/MIME (RFC 8551 §3.3) or PGP/MIME (RFC 3156 §4).
+func (m *Mail) Encrypted() bool {
+	return noText(m.Text) && slices.ContainsFunc(m.Parts, func(p Part) bool {
+		switch p.ContentType {
+		case "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted":
+			return true
+		}
+		return false
+	})
+}
 
 // signed takes the text out of a signed mail that has no other.
 func (p *parser) signed(part Part, body []byte) {
