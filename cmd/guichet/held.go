@@ -179,7 +179,14 @@ func (e *env) why(ctx context.Context, what string) error {
 			}
 			continue
 		}
-		fmt.Fprintf(e.stdout, "mail %s  %v  received %v at %s: %s, ticket %v\n", r.Mail, r.MessageID, r.Received, r.Desk, r.State, r.Ticket)
+		id, of := "without a Message-ID", "no ticket"
+		if r.MessageID != nil {
+			id = fmt.Sprint(r.MessageID)
+		}
+		if r.Ticket != nil {
+			of = fmt.Sprintf("ticket %v", r.Ticket)
+		}
+		fmt.Fprintf(e.stdout, "mail %s  %s  received %v at %s: %s, %s\n", r.Mail, id, r.Received, r.Desk, r.State, of)
 		if r.Reason != nil {
 			fmt.Fprintf(e.stdout, "    because: %v\n", r.Reason)
 		}

@@ -72,12 +72,12 @@ func TestE2EMailbox(t *testing.T) {
 // without words, by whatever command, of which the mail itself would be a copy.
 func TestTooLargeIsNotReleased(t *testing.T) {
 	d := imaptest.Start(t)
-	g := newGateway(t, storetest.SQLite(t).URL, "max_message_size: 25MiB", "max_message_size: 20KiB", "trust: {", mailboxOf(d)+"trust: {")
+	g := newGateway(t, storetest.SQLite(t).URL, "max_message_size: 25MiB", "max_message_size: 20KiB", "trust: {",
+		strings.Replace(mailboxOf(d), "desk: support", "desk: support, since: all", 1)+"trust: {")
 	write(t, filepath.Join(g.dir, "imap.pw"), imaptest.Password+"\n")
-	g.start()
-	g.until("the mailbox is read", func() bool { return g.metric("mailboxes_unreadable") == 0 })
 	large := firstMail("1", nil)
 	d.Deliver("INBOX", append(large.raw, strings.Repeat("0123456789abcdef\r\n", 2000)...))
+	g.start()
 	g.until("it is held", func() bool { return g.metric("held") == 1 })
 	row := g.rows("held", "list")[0]
 	if reason := fmt.Sprint(row["reason"]); !strings.Contains(reason, "kB are more than smtp.max_message_size (20 kB): it stays in ") {
@@ -88,6 +88,9 @@ func TestTooLargeIsNotReleased(t *testing.T) {
 		if code != 1 || !strings.Contains(errs, "is still in its mailbox") {
 			t.Errorf("held %s: exit %d: %s", command, code, errs)
 		}
+	}
+	if _, out, _ := g.command("why", large.id); !strings.HasSuffix(strings.SplitN(out, "\n", 2)[0], " at support: held, no ticket") {
+		t.Errorf("why: %s", out)
 	}
 	if n := len(g.rows("held", "list")); n != 1 || len(g.rows("ticket", "list")) != 0 {
 		t.Errorf("%d held, %d tickets", n, len(g.rows("ticket", "list")))
