@@ -35,16 +35,17 @@ func (f *Flow) attach(ctx context.Context, dr *draft, data *templates.Mail) ([]r
 	if total > attachLimit {
 		return nil, nil
 	}
-	var raw []byte
-	var err error
+	var mail rfc822.Opener
 	var out []rfc822.Attachment
 	for i, p := range dr.parts {
 		if p.RawID != 0 || i == 0 {
-			if raw, err = f.raw(ctx, cmp.Or(p.RawID, dr.message.RawID)); err != nil {
+			raw, err := f.raw(ctx, cmp.Or(p.RawID, dr.message.RawID))
+			if err != nil {
 				return nil, err
 			}
+			mail = rfc822.Opener{Raw: raw}
 		}
-		b, err := io.ReadAll(io.LimitReader(OpenPart(p, raw), attachLimit))
+		b, err := io.ReadAll(io.LimitReader(mail.Open(partOf(p)), attachLimit))
 		if err != nil && len(b) == 0 {
 			continue // not decodable: the page still shows it
 		}
@@ -54,8 +55,10 @@ func (f *Flow) attach(ctx context.Context, dr *draft, data *templates.Mail) ([]r
 }
 
 // OpenPart decodes an attachment out of its raw mail.
-func OpenPart(p store.Part, raw []byte) io.Reader {
-	return rfc822.Part{Encoding: p.Encoding, Offset: p.Offset, Length: p.Length}.Open(raw)
+func OpenPart(p store.Part, raw []byte) io.Reader { return partOf(p).Open(raw) }
+
+func partOf(p store.Part) rfc822.Part {
+	return rfc822.Part{Encoding: p.Encoding, Offset: p.Offset, Length: p.Length}
 }
 
 func carriesFiles(k ticket.Kind) bool {

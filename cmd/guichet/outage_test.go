@@ -337,7 +337,7 @@ func (a *answers) answer(i int, customer string) {
 			if m.to == customer && bytes.Contains(m.raw, []byte(words)) {
 				took := time.Since(began)
 				a.took = append(a.took, took)
-				if backlog > float64(crowdSize())/200 {
+				if backlog > float64(crowdSize())/1000 {
 					a.waiting = append(a.waiting, took)
 				}
 				a.g.t.Logf("answer %d: backlog %.0f, taken in %s, left in %s", i, backlog, taken, took)

@@ -157,6 +157,9 @@ type innerReader struct {
 func (r *innerReader) Read(p []byte) (int, error) {
 	if !r.ready {
 		r.ready = true
+		if c, ok := r.r.(*countedReader); ok {
+			r.skip -= c.n
+		}
 		if _, err := io.CopyN(io.Discard, r.r, r.skip); err != nil {
 			return 0, err
 		}
@@ -277,4 +280,38 @@ func (t *tnef) submitted() time.Time {
 		return time.Time{}
 	}
 	return time.Unix(n/1e7-epoch, 0).UTC()
+}
+
+// Opener opens parts of one mail one after the other, in their order. Files of
+// one winmail.dat are read in one pass: each by itself decodes all before it.
+type Opener struct {
+	Raw []byte // the mail
+
+	of Part // the winmail.dat that r reads
+	r  *countedReader
+}
+
+// Open is [Part.Open]. What it returned before must not be read any more.
+func (o *Opener) Open(p Part) io.Reader {
+	outer, open, ok := Inner(p.Encoding)
+	if !ok {
+		return p.Open(o.Raw)
+	}
+	of := Part{Encoding: outer, Offset: p.Offset, Length: p.Length}
+	if of != o.of || o.r == nil || o.r.n > open(nil).(*innerReader).skip {
+		o.of, o.r = of, &countedReader{r: of.Open(o.Raw)}
+	}
+	return open(o.r)
+}
+
+// countedReader counts what was read.
+type countedReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }

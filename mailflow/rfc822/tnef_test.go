@@ -105,6 +105,13 @@ func TestWinmail(t *testing.T) {
 	if len(m.Parts) != len(want) || m.Text != "The text." || len(m.Problems) != 0 {
 		t.Fatalf("%d parts, %q, %q", len(m.Parts), m.Text, m.Problems)
 	}
+	// In one pass they are the same, also when some are left out or come again.
+	opener := Opener{Raw: raw}
+	for _, i := range []int{0, 1, 2, 4, 5, 6, 3, 1, 6, 0} {
+		if i < len(m.Parts) && !bytes.Equal(readAll(t, opener.Open(m.Parts[i])), readAll(t, m.Parts[i].Open(raw))) {
+			t.Errorf("%s is another in one pass", m.Parts[i].Filename)
+		}
+	}
 	inner := Parse(readAll(t, m.Parts[5].Open(raw)))
 	if inner.Subject != "Panne: étage 2" || inner.Text != "Plus rien\nne marche." || len(inner.From) != 1 || inner.From[0] != (Address{"Zoé", "zoe@customer.example"}) {
 		t.Errorf("the mail inside: %q %q %v", inner.Subject, inner.Text, inner.From)
