@@ -53,7 +53,7 @@ func newFastSink(t testing.TB) *fastSink {
 func (s *fastSink) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mails = nil
+	s.mails, s.want = nil, 0 // nobody waits yet
 }
 
 func (s *fastSink) all() []arrived {
