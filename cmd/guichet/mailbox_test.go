@@ -24,6 +24,7 @@ func TestE2EMailbox(t *testing.T) {
 			"  - {url: \"imap://somebody@127.0.0.1:1/INBOX\", password_file: imap.pw, desk: sales}\ntrust: {")
 		write(t, filepath.Join(g.dir, "imap.pw"), imaptest.Password+"\n")
 		g.start()
+		t.Cleanup(g.stop)
 		g.until("the mailbox is read", func() bool { return g.metric("mailboxes_unreadable") == 1 })
 		wait := func(kind, to string, n int) (m *sent) {
 			t.Helper()
@@ -78,6 +79,7 @@ func TestTooLargeIsNotReleased(t *testing.T) {
 	large := firstMail("1", nil)
 	d.Deliver("INBOX", append(large.raw, strings.Repeat("0123456789abcdef\r\n", 2000)...))
 	g.start()
+	t.Cleanup(g.stop)
 	g.until("it is held", func() bool { return g.metric("held") == 1 })
 	row := g.rows("held", "list")[0]
 	if reason := fmt.Sprint(row["reason"]); !strings.Contains(reason, "kB are more than smtp.max_message_size (20 kB): it stays in ") {
