@@ -7,6 +7,10 @@ func (c *classifier) receipt() (Class, string) {
 	if c.part("message/disposition-notification") {
 		return ClassAutoReply, "message/disposition-notification"
 	}
+	// A person may say so, too: a receipt answers a mail, or comes from nobody.
+	if !c.nullPath && len(c.m.InReplyTo)+len(c.m.References) == 0 {
+		return "", ""
+	}
 	subject := lowerWords(c.m.Subject)
 	for _, p := range receiptSubjects {
 		if strings.HasPrefix(subject, p) && c.receiptWords() {
@@ -25,8 +29,8 @@ var receiptSubjects = split(`read:|not read:|return receipt|read receipt|lu :|lu
 
 // receiptPhrases are what such a receipt says, lower-case.
 var receiptPhrases = newPhrases(split(`was read|was received by|has been displayed|deleted without being read|your document:|a été lu|a été affiché|supprimé sans avoir été lu|wurde gelesen|
-	gelesen am|wurde am|ungelesen gelöscht|fue leído|se leyó|ha sido leído|è stato letto|è stato visualizzato|is gelezen|werd gelezen|foi lida|foi lido|została przeczytana|
-	zostało przeczytane|lästes|blev læst|ble lest|luettiin|on luettu|byla přečtena|прочитано|было прочитано|okundu|已读|已讀|既読|表示されました|開封`))
+	gelesen am|ungelesen gelöscht|fue leído|se leyó|ha sido leído|è stato letto|è stato visualizzato|is gelezen|werd gelezen|foi lida|foi lido|została przeczytana|
+	zostało przeczytane|lästes|blev læst|ble lest|luettiin|on luettu|byla přečtena|прочитано|было прочитано|已读|已讀|既読|表示されました`))
 
 // receiptWords tells whether a short text says that a mail was read, and
 // asks nothing: a person who says so says more.
