@@ -81,6 +81,9 @@ func withoutClosing(text string) string {
 			continue
 		}
 		if seen > 0 && isClosing(t) || isClosingWithName(t) {
+			if !onlySignature(text[from:]) {
+				return text
+			}
 			return orWhole(text[:from], text)
 		}
 		if slash >= 0 { // no formula above it
@@ -97,6 +100,55 @@ func withoutClosing(text string) string {
 		return orWhole(text[:slash], text)
 	}
 	return text
+}
+
+// onlySignature tells whether what stands below a closing formula, which is
+// its first line, is a signature to its end: below the formula's own paragraph
+// each one begins with a name, or says how to reach somebody.
+func onlySignature(text string) bool {
+	paragraphs := strings.Split(plainBlanks(text), "\n\n")
+	for _, p := range paragraphs[1:] {
+		p = strings.TrimSpace(p)
+		first, _, _ := strings.Cut(p, "\n")
+		if p != "" && !isName(first) && !hasContact(p) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasContact tells whether a text holds an address, a link or a telephone
+// number.
+func hasContact(text string) bool {
+	if strings.Contains(text, "@") || strings.Contains(text, "://") || strings.Contains(text, "www.") {
+		return true
+	}
+	for line := range strings.Lines(text) {
+		if isPhone(line) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPhone tells whether a line is a telephone number, perhaps below a label: at
+// least seven digits, in groups or from a 0 or + on.
+func isPhone(line string) bool {
+	at := strings.IndexAny(line, "+(0123456789")
+	if at < 0 || at > 20 {
+		return false
+	}
+	number := strings.TrimSpace(line[at:])
+	digits := 0
+	for i := range len(number) {
+		switch c := number[i]; {
+		case c >= '0' && c <= '9':
+			digits++
+		case strings.IndexByte(" .-/()+", c) < 0:
+			return false
+		}
+	}
+	return digits >= 7 && (number[0] == '+' || number[0] == '0' || number[0] == '(' || digits < len(number))
 }
 
 // orWhole is rest, unless that says nothing but a greeting.
