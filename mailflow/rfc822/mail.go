@@ -39,6 +39,8 @@ type Mail struct {
 
 	// Problems lists what was wrong or cut, one sentence each.
 	Problems []string
+
+	signed bool // smime.p7m is signed and not encrypted
 }
 
 // Address is a mailbox as a header field gives it.

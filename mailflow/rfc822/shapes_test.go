@@ -72,6 +72,12 @@ func TestOpaqueText(t *testing.T) {
 	if strings.TrimSpace(m.Text) != "La ligne est coupée." || fileNames(m) != "application/pkcs7-mime smime.p7m" {
 		t.Errorf("%q, files %q, problems %q", m.Text, fileNames(m), m.Problems)
 	}
+	// One that has only a file is not encrypted, though nothing of it is shown.
+	m = shape(t, "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\nContent-Transfer-Encoding: base64",
+		base64.StdEncoding.EncodeToString(signedData("Content-Type: application/pdf; name=plan.pdf\r\n\r\n%PDF\r\n")))
+	if m.Encrypted() {
+		t.Error("a signed file is taken for encrypted")
+	}
 }
 
 // Charsets as mails declare them, and as they do not.

@@ -7,7 +7,8 @@ import (
 
 // A mail that is signed but not in the clear is one file, smime.p7m: PKCS #7
 // signed-data (RFC 5652, 8551 §3.5.2) around the mail's body. Nothing of it is
-// secret, so its text is shown; whose signature it bears is not looked at.
+// secret, so its text is shown; whose signature it bears is not looked at, and
+// files inside it are not listed.
 
 const (
 	maxSigned      = 8 << 20 // bytes read of one smime.p7m
@@ -15,10 +16,10 @@ const (
 	maxBERDepth    = 12
 )
 
-// Encrypted says that the mail has no words but what only somebody's key opens:
-// S/MIME (RFC 8551 §3.3) or PGP/MIME (RFC 3156 §4).
+// Encrypted says that the mail has no words but, as far as is seen, what only
+// somebody's key opens: S/MIME (RFC 8551 §3.3) or PGP/MIME (RFC 3156 §4).
 func (m *Mail) Encrypted() bool {
-	return noText(m.Text) && slices.ContainsFunc(m.Parts, func(p Part) bool {
+	return !m.signed && noText(m.Text) && slices.ContainsFunc(m.Parts, func(p Part) bool {
 		switch p.ContentType {
 		case "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted":
 			return true
@@ -33,7 +34,8 @@ func (p *parser) signed(part Part, body []byte) {
 		return
 	}
 	if content := signedContent(decodeBody(body, part.Encoding, maxSigned)); content != nil {
-		p.m.Text = parse(content, p.depth+1).Text
+		inner := parse(content, p.depth+1)
+		p.m.Text, p.m.signed = inner.Text, !inner.Encrypted()
 	}
 }
 
