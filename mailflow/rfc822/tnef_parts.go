@@ -3,8 +3,10 @@ package rfc822
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +58,7 @@ func isWinmail(p Part) bool {
 func (p *parser) tnefFiles(outer Part, t *tnef, path string, depth int) {
 	for i, f := range t.files {
 		if p.inner == maxTNEFFiles || len(p.m.Parts) == maxParts {
-			p.note("The winmail.dat holds more than 100 files; the rest was left out.")
+			p.note("The winmail.dat holds more files than are listed; the rest was left out.")
 			return
 		}
 		part := Part{Path: path + "." + strconv.Itoa(i+1), Filename: cleanFilename(f.name), ContentID: strings.Trim(cleanLine(f.contentID), "<> "),
@@ -93,9 +95,6 @@ func mailName(t *tnef, name string) string {
 	if s := cleanFilename(cut(subject, 100)); s != "" {
 		name = s
 	}
-	if name == "" {
-		name = "mail"
-	}
 	return cleanFilename(strings.TrimSuffix(name, ".msg") + ".eml")
 }
 
@@ -108,18 +107,10 @@ func fileType(declared, name string) string {
 	if declared != "" {
 		return mediaType(declared, "application/octet-stream")
 	}
-	_, ext, _ := cutLastDot(strings.ToLower(name))
-	if t := fileTypes[ext]; t != "" {
+	if t := fileTypes[strings.TrimPrefix(path.Ext(strings.ToLower(name)), ".")]; t != "" {
 		return t
 	}
 	return "application/octet-stream"
-}
-
-func cutLastDot(s string) (before, after string, ok bool) {
-	if i := strings.LastIndexByte(s, '.'); i >= 0 {
-		return s[:i], s[i+1:], true
-	}
-	return s, "", false
 }
 
 // innerEncoding says where in the decoded winmail.dat a file stands; see Inner.
@@ -224,11 +215,7 @@ func (t *tnef) html(v mapiValue) string {
 	b := trimNUL(t.raw[v.start:v.end])
 	charset := metaCharset(b)
 	if c := t.props[mapiCodepage]; charset == "" && c.end-c.start == 4 {
-		n := 0
-		for i := c.end - 1; i >= c.start; i-- {
-			n = n<<8 | int(t.raw[i])
-		}
-		charset = codepageName(n)
+		charset = codepageName(int(binary.LittleEndian.Uint32(t.raw[c.start:])))
 	}
 	s, _ := decodeCharset(b, charset)
 	return s
@@ -271,10 +258,7 @@ func (t *tnef) submitted() time.Time {
 	if v.end-v.start != 8 {
 		return time.Time{}
 	}
-	n := int64(0)
-	for i := v.end - 1; i >= v.start; i-- {
-		n = n<<8 | int64(t.raw[i])
-	}
+	n := int64(binary.LittleEndian.Uint64(t.raw[v.start:]))
 	const epoch = 11644473600 // 1601 to 1970, in seconds
 	if n/1e7-epoch < 0 || n/1e7-epoch > 253402300799 {
 		return time.Time{}
