@@ -11,8 +11,10 @@ import (
 // walSync puts commits on the disk. COMMIT writes to the WAL and does not sync
 // it (synchronous=NORMAL), so that the writer runs the next updates while the
 // disk works; whoever asked for an update is answered once the WAL was synced
-// after its commit. A crash in between loses, of what nobody was told, the
-// latest commits: SQLite reads the WAL up to the first frame that is not whole.
+// after its commit. A crash in between loses the latest commits, of which
+// nobody was told but who reads beside the writer (View): SQLite reads the WAL
+// up to the first frame that is not whole. So nothing that is done outside may
+// rest on a View alone.
 //
 // While a sync runs the writer adds to its group, so that a group is as large
 // as what is asked for in the time of one sync.

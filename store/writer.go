@@ -364,7 +364,7 @@ func (w *writer) settle() {
 	wrote := slices.ContainsFunc(w.group, func(j *job) bool { return j.tx.wrote })
 	switch {
 	case !wrote && !w.disk.busy():
-		answerAll(w.group, nil)
+		answerAll(w.group, w.db.Failure()) // what it read may have been lost just now
 	case w.group[0].done == nil:
 		answerAll(w.group, w.disk.sync()) // its caller is here
 	default:
