@@ -3,6 +3,7 @@ package mailflow
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -39,10 +40,20 @@ func ZoneOf(name string, desk *time.Location) *time.Location {
 	if desk == nil {
 		desk = time.UTC
 	}
-	if slices.Contains(formZones, name) {
-		if z, err := time.LoadLocation(name); err == nil {
-			return z
-		}
+	if z := zonesByName()[name]; z != nil {
+		return z
 	}
 	return desk
 }
+
+// zonesByName are the zones of the form, read once: the library reads a zone
+// from the disk each time.
+var zonesByName = sync.OnceValue(func() map[string]*time.Location {
+	zones := map[string]*time.Location{}
+	for _, name := range formZones {
+		if z, err := time.LoadLocation(name); err == nil {
+			zones[name] = z
+		}
+	}
+	return zones
+})
