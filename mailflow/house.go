@@ -38,8 +38,12 @@ func (d *decision) organisationOf(parties []store.Party) (*store.Organisation, e
 		if p.Role != ticket.Integrator {
 			continue
 		}
-		if orgs, err := d.tx.IntegratorFor(p.Address); len(orgs) == 1 || err != nil {
-			return &orgs[0], err
+		orgs, err := d.tx.IntegratorFor(p.Address)
+		if err != nil {
+			return nil, err
+		}
+		if len(orgs) == 1 {
+			return &orgs[0], nil
 		}
 	}
 	return nil, nil
