@@ -3,7 +3,6 @@ package mailflow
 import (
 	"database/sql"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,37 +11,41 @@ import (
 	"guichet/store"
 )
 
-// tokenID is what may be a Message-ID of ours, anywhere in a text.
-var tokenID = regexp.MustCompile(fmt.Sprintf(`[a-z2-7]{%d}@[0-9A-Za-z.-]+`, ticket.TokenLength))
-
-// maxTokenIDs is how many of these are tried.
-const maxTokenIDs = 100
+// reportText is how much of a report's words is searched, in bytes.
+const reportText = 64 << 10
 
 // returned is the outbox row that a delivery report speaks of by our own
 // signed Message-ID, or 0: that of the mail that it returns, the one that it
 // answers, as Exchange's do, or one that only its words name.
-func (d *decision) returned() int64 {
-	r := d.in.mail.Report
-	if r == nil || d.in.verdict.Class != ClassBounce {
+func (f *Flow) returned(in *incoming) int64 {
+	r := in.mail.Report
+	if r == nil || in.verdict.Class != ClassBounce {
 		return 0
 	}
-	if t, ok := d.f.ownID(r.OriginalMessageID); ok {
+	if t, ok := f.ownID(r.OriginalMessageID); ok {
 		return t.Row()
 	}
-	for _, t := range d.f.idTokens(d.in) {
+	for _, t := range f.idTokens(in) {
 		return t.Row()
 	}
-	for _, id := range tokenID.FindAllString(d.in.mail.Text, maxTokenIDs) {
-		if t, ok := d.f.ownID(id); ok {
+	text := head(in.mail.Text, reportText)
+	for begin, end := range longWords(text) {
+		if t, ok := f.ownID(text[begin:end] + "@"); ok {
 			return t.Row()
 		}
 	}
 	return 0
 }
 
-// toBounces says that a mail came to the envelope address of a mail of ours.
-func (d *decision) toBounces() bool {
-	return slices.ContainsFunc(d.f.tokens(d.in), func(t ticket.Token) bool { return t.Purpose == ticket.ForBounce })
+// bounceTo is the outbox row of the mail of ours to whose envelope address a
+// mail came, or 0.
+func (f *Flow) bounceTo(in *incoming) int64 {
+	for _, t := range f.tokens(in) {
+		if t.Purpose == ticket.ForBounce {
+			return t.Row()
+		}
+	}
+	return 0
 }
 
 // bounced records what came to the envelope address of a mail of ours, or

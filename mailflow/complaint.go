@@ -10,7 +10,7 @@ import (
 
 const (
 	// complaintKept is how long an address that complained gets no automatic
-	// mail: for good.
+	// mail: for good, or until its owner writes to us, proven.
 	complaintKept   = 50 * 365 * 24 * time.Hour
 	complaintReason = "its reader complained of an automatic mail as abuse"
 )

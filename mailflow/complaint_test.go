@@ -18,8 +18,8 @@ func arf(id string) string {
 		"Original-Rcpt-To: <" + ada + ">\n\n--b\nContent-Type: message/rfc822\n\nFrom: support@desk.example\nMessage-ID: " + id + "\nSubject: Your request\n\nHello.\n--b--"
 }
 
-// Who calls an automatic mail abuse gets no more of them, on no ticket and
-// for good; agents are told, once, and their words still go. A report that
+// Who calls an automatic mail abuse gets no more of them, on no ticket, until
+// they answer a mail of ours; agents are told, once, and their words still go. A report that
 // carries no id of ours does nothing.
 func TestComplaint(t *testing.T) {
 	t.Parallel()
@@ -55,7 +55,16 @@ func TestComplaint(t *testing.T) {
 		w.forget()
 		w.act(note, agent, "We are sorry.")
 		w.run()
-		w.take(ticket.Update, ada)
+		update := w.take(ticket.Update, ada)
+
+		// An answer to our own mail ends it: she wants to hear of us again.
+		w.act(update, ada, "Never mind, it was my program.")
+		w.run()
+		w.forget()
+		w.pass(2 * day)
+		w.mail(ada, desk, "Third")
+		w.run()
+		w.take(ticket.Acknowledgment, ada)
 	})
 }
 

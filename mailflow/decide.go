@@ -1,7 +1,6 @@
 package mailflow
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -157,17 +156,14 @@ func (d *decision) run() error {
 	}
 	v := d.in.verdict
 	d.because("class %s: %s", v.Class, v.Reason)
-	for _, t := range d.f.tokens(d.in) {
-		switch t.Purpose {
-		case ticket.ForBounce:
-			return d.bounced(t.Row())
-		}
+	if row := d.f.bounceTo(d.in); row != 0 {
+		return d.bounced(row)
 	}
 	if d.in.confirmed != nil || d.f.confirmToken(d.in) {
 		return d.confirm(d.f.confirms(d.in))
 	}
-	if row := cmp.Or(d.in.complaint, d.returned()); row != 0 {
-		return d.bounced(row)
+	if d.in.about != 0 {
+		return d.bounced(d.in.about)
 	}
 	t, err := d.f.thread(d.tx, d.in)
 	if err != nil {
@@ -387,13 +383,16 @@ func (d *decision) addressed() []string { return d.in.people() }
 
 // people are the addresses in From, To and Cc, in lower case.
 func (in *incoming) people() []string {
-	var out []string
+	if in.isPerson != nil {
+		return in.persons
+	}
+	in.isPerson = map[string]bool{"": true}
 	for _, list := range [][]rfc822.Address{in.mail.From, in.mail.To, in.mail.Cc} {
 		for _, a := range list {
-			if address := strings.ToLower(a.Address); address != "" && !slices.Contains(out, address) {
-				out = append(out, address)
+			if address := strings.ToLower(a.Address); !in.isPerson[address] {
+				in.persons, in.isPerson[address] = append(in.persons, address), true
 			}
 		}
 	}
-	return out
+	return in.persons
 }

@@ -12,7 +12,8 @@
 //	          solution confirmed or refused), keep (a mail as a message), command,
 //	          plan, carry and agent (what an agent asks for, as steps that are
 //	          carried out), phone (a ticket opened for somebody),
-//	          confirm (an agent who was not proven), bounce (reports on our mails)
+//	          confirm (an agent who was not proven), bounce and complaint (reports on
+//	          our mails), linked (a new ticket that follows a closed one)
 //	apply     the rules, for one event on one stored ticket
 //	notify    what they decided becomes outbox rows, with args to compose them by;
 //	          batch: many to one agent become one; lend: they are leased as they

@@ -116,7 +116,7 @@ func (d *decision) submit(s Submission) (Submitted, error) {
 // new. One that came too late for its ticket stands on another.
 func (d *decision) sameForm(t ticket.Ticket, p store.Party, sum string, late bool) (Submitted, error) {
 	_, err := d.tx.SameSubmission(t.ID, p.Ordinal, sum)
-	if err == nil || err != sql.ErrNoRows || !late {
+	if err != sql.ErrNoRows || !late {
 		return Submitted{Number: t.Number, Twice: true}, err
 	}
 	there, err := d.tx.SameSubmissionLinked(t.ID, p.Ordinal, sum)

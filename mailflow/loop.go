@@ -127,8 +127,10 @@ func (d *decision) silence(o *store.Outbox) (drop bool) {
 // agent's words always are. Other people's words are held, and what the clock
 // sends waits until the pause is over, since further steps hang on it.
 func (d *decision) hush(o *store.Outbox, words bool) (drop bool, err error) {
-	if complained, err := d.hasComplained(o.Recipient); err != nil || complained && !words {
-		return d.silence(o), err
+	if complained, err := d.hasComplained(o.Recipient); err != nil {
+		return false, err
+	} else if complained && !words {
+		return d.silence(o), nil
 	}
 	if d.chain == 0 && d.tx.Made(o.TicketID) {
 		return false, nil // nobody has had a mail of it, nor of one before

@@ -251,11 +251,6 @@ func (p *pipeline) read(j *job) {
 	if j.read != nil {
 		defer close(j.read)
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			j.err = &stopped{"read", fmt.Sprintf("the program failed: %v", r)}
-		}
-	}()
 	weight := int64(1 << 20)
 	ctx := context.Background()
 	if size, err := p.f.rawSize(j.d.RawID); err == nil {
@@ -268,7 +263,7 @@ func (p *pipeline) read(j *job) {
 	defer p.budget.Release(weight)
 	for try := 0; ; try++ {
 		// Trouble of the store says nothing about the mail: it is waited out.
-		if j.in, j.err = p.f.read(ctx, j.d); !store.IsTrouble(j.err) {
+		if j.in, j.err = p.f.readSafely(ctx, j.d, nil); !store.IsTrouble(j.err) {
 			return
 		}
 		p.f.Log.Error("read", KeyMail, j.d.ID, "err", j.err)

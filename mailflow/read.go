@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -30,12 +32,15 @@ type incoming struct {
 	old    []string
 	// events are the invitations in it.
 	events []rfc822.Event
-	// complaint is the mail of ours that this one calls abuse, or 0.
-	complaint int64
+	// about is the mail of ours that this one, a report, is about, or 0.
+	about int64
 	// confirmed is the agent's mail that this one confirms, or nil.
 	confirmed *incoming
 
 	contentHash, copyHash []byte
+
+	persons  []string // for people, once made
+	isPerson map[string]bool
 }
 
 // read is stage 2, with what deciding will need of other mails: that
@@ -47,6 +52,21 @@ func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
 		if raw, err = f.raw(ctx, d.RawID); err != nil {
 			return nil, err
 		}
+	}
+	return f.readBytes(ctx, d, raw)
+}
+
+// readSafely is read, or readBytes if the bytes are given, of which a failure
+// of the program costs one mail.
+func (f *Flow) readSafely(ctx context.Context, d store.Delivery, raw []byte) (in *incoming, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.Log.Error("read", KeyMail, d.ID, "panic", p, "stack", string(debug.Stack()))
+			err = &stopped{"read", fmt.Sprintf("the program failed: %v", p)}
+		}
+	}()
+	if raw == nil {
+		return f.read(ctx, d)
 	}
 	return f.readBytes(ctx, d, raw)
 }
@@ -67,7 +87,7 @@ func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*in
 	if d.Reason == ReleasedByHand {
 		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}
 	}
-	in.complaint = f.complains(m, in.verdict, raw)
+	in.about = cmp.Or(f.complains(m, in.verdict, raw), f.returned(in))
 	in.hash(raw)
 	row, ok, err := f.confirmRow(ctx, in)
 	if ok {

@@ -2,7 +2,6 @@ package mailflow
 
 import (
 	"context"
-	"runtime/debug"
 
 	"golang.org/x/sync/semaphore"
 
@@ -70,33 +69,16 @@ func (f *Flow) Judge(ctx context.Context, d store.Delivery, raw []byte, asOf boo
 	return out, err
 }
 
-// readSafely is read, of which a failure of the program costs one mail.
-func (f *Flow) readSafely(ctx context.Context, d store.Delivery, raw []byte) (in *incoming, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			f.Log.Error("judge", KeyMail, d.ID, "panic", p, "stack", string(debug.Stack()))
-			err = &stopped{"read", "the program failed"}
-		}
-	}()
-	if raw == nil {
-		if raw, err = f.raw(ctx, d.RawID); err != nil {
-			return nil, err
-		}
-	}
-	return f.readBytes(ctx, d, raw)
-}
-
 // judge asks in the order of [decision.run].
 func (f *Flow) judge(tx *store.Tx, in *incoming, out *Judged) error {
-	dec := &decision{f: f, s: f.Settings.Load(), tx: tx, in: in, d: in.d}
 	switch {
-	case dec.toBounces():
+	case f.bounceTo(in) != 0:
 		out.How = ByReport
 		return nil
 	case in.confirmed != nil || f.confirmToken(in):
 		out.How = ByConfirm
 		return nil
-	case dec.returned() != 0:
+	case in.about != 0:
 		out.How = ByReport
 		return nil
 	}

@@ -229,8 +229,9 @@ func (f *Flow) converses(a store.Anchor, overtaken bool, in *incoming) bool {
 		return false
 	}
 	s := f.Settings.Load()
-	return slices.ContainsFunc(in.people(), func(address string) bool {
-		return slices.Contains(a.People, address) && s.Route(address).Desk == nil && s.Agent(address) == nil
+	in.people()
+	return slices.ContainsFunc(a.People, func(address string) bool {
+		return address != "" && in.isPerson[address] && s.Route(address).Desk == nil && s.Agent(address) == nil
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"guichet/mailflow/fuzztest"
 	"guichet/mailflow/rfc822"
 	"guichet/mailflow/ticket"
 	"guichet/store"
@@ -25,15 +26,9 @@ type conversation struct {
 // false if there is no corpus.
 func readConversations(t *testing.T) ([]conversation, bool) {
 	t.Helper()
-	dir := os.Getenv("GUICHET_CORPUS")
-	if dir == "" && os.Getenv("CI") == "true" {
-		t.Fatal("GUICHET_CORPUS is not set: CI must read the real mails")
-	}
+	dir := fuzztest.Corpus(t)
 	if dir == "" {
 		return nil, false
-	}
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join("..", dir) // as it is named from the top of the module
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "index.json"))
 	if err != nil {

@@ -42,6 +42,12 @@ func (tx *Tx) spendAlone(name string, over time.Time, ref int64) (count int, beg
 	return 1, tx.Now(), ref, err
 }
 
+// Unspend forgets a named budget.
+func (tx *Tx) Unspend(name string) error {
+	_, err := tx.exec(`DELETE FROM budget WHERE name = ?`, name)
+	return err
+}
+
 // KeptBudget begins the names of budgets that are kept for good.
 const KeptBudget = "kept "
 

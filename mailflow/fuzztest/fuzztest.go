@@ -62,25 +62,25 @@ func Mails(f *testing.F, add func(raw []byte)) {
 // Corpus is the folder of real mails: GUICHET_CORPUS, of which a relative one
 // starts at the top of the module; "" if it is unset, which CI does not let
 // pass.
-func Corpus(f testing.TB) string {
-	f.Helper()
+func Corpus(t testing.TB) string {
+	t.Helper()
 	dir := os.Getenv("GUICHET_CORPUS")
 	switch {
 	case dir == "" && os.Getenv("CI") == "true":
-		f.Fatal("GUICHET_CORPUS is not set: CI must fuzz from the real mails")
+		t.Fatal("GUICHET_CORPUS is not set: CI must read the real mails")
 	case dir == "" || filepath.IsAbs(dir):
 		return dir
 	}
 	top, err := os.Getwd()
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(top, "go.mod")); err == nil {
 			return filepath.Join(top, dir)
 		}
 		if top == filepath.Dir(top) {
-			f.Fatal("no go.mod above the test")
+			t.Fatal("no go.mod above the test")
 		}
 		top = filepath.Dir(top)
 	}

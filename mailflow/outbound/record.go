@@ -11,7 +11,8 @@ import (
 // next, so that a busy queue costs few commits and a quiet one waits for
 // nothing. While the store refuses, a few a connection are collected here;
 // then the senders fill the channel and stop, so that unrecorded mails, which
-// leave again if the process ends, stay few. One outcome alone that the store will not take stops nobody.
+// leave again if the process ends, stay few. One outcome alone that the store
+// will not take stops nobody.
 func (r *run) record(ctx context.Context) {
 	var left []Outcome // not stored yet
 	var last error     // why
