@@ -56,13 +56,9 @@ func (i *importing) run() error {
 // was also for its writer.
 func (i *importing) conversation() (id int64, how string, invited bool, err error) {
 	for _, mailID := range append(i.in.answered(), i.in.mail.MessageID) {
-		anchors, err := i.tx.Anchors(mailID)
+		anchors, overtaken, err := anchorsOf(i.tx, i.in, mailID)
 		if err != nil {
 			return 0, "", false, err
-		}
-		overtaken := mailID == i.in.mail.MessageID
-		if overtaken {
-			anchors = slices.DeleteFunc(anchors, func(a store.Anchor) bool { return a.Own })
 		}
 		a, ok, err := i.f.pick(i.tx, anchors, overtaken, i.in)
 		if err != nil {

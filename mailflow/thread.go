@@ -154,15 +154,9 @@ func (f *Flow) survivor(tx *store.Tx, id int64) (ticket.Ticket, error) {
 // they count only for people who had the mail, or answer somebody who had.
 func (f *Flow) threadByID(tx *store.Tx, in *incoming) (thread, error) {
 	for _, id := range append(in.answered(), in.mail.MessageID) {
-		anchors, err := tx.Anchors(id)
+		anchors, overtaken, err := anchorsOf(tx, in, id)
 		if err != nil {
 			return thread{}, err
-		}
-		overtaken := id == in.mail.MessageID
-		if overtaken {
-			// An answer may have come before this, its question. Another mail
-			// of the same id has nothing to say: some machines reuse theirs.
-			anchors = slices.DeleteFunc(anchors, func(a store.Anchor) bool { return a.Own })
 		}
 		a, ok, err := f.pick(tx, anchors, overtaken, in)
 		if err != nil {
@@ -178,6 +172,17 @@ func (f *Flow) threadByID(tx *store.Tx, in *incoming) (thread, error) {
 		return thread{how: byMessageID, ticket: t, own: a.Own && a.Writer == in.from() && a.Party >= 0}, nil
 	}
 	return thread{}, nil
+}
+
+// anchorsOf are the tickets that hold an id which a mail bears or answers.
+// overtaken: it is the mail's own, and answers to it may have come before it.
+// Another mail of the same id has nothing to say: some machines reuse theirs.
+func anchorsOf(tx *store.Tx, in *incoming, id string) (anchors []store.Anchor, overtaken bool, err error) {
+	anchors, err = tx.Anchors(id)
+	if overtaken = id == in.mail.MessageID; overtaken {
+		anchors = slices.DeleteFunc(anchors, func(a store.Anchor) bool { return a.Own })
+	}
+	return anchors, overtaken, err
 }
 
 // pick chooses among the tickets that hold an id: the one of which the writer
