@@ -25,7 +25,6 @@ func (c *checker) checkSystems() {
 
 func (c *checker) checkSystemFrom(key, from string) {
 	domain := strings.Contains(from, ".") && hostPattern.MatchString(from)
-	_, of, _ := strings.Cut(from, "@")
 	switch {
 	case from == "":
 		c.bad(key, "missing; write the address that the partner's ticket system writes from, or its domain")
@@ -35,7 +34,8 @@ func (c *checker) checkSystemFrom(key, from string) {
 		c.bad(key, "%s gives mailboxes to anybody; write the system's own address", from)
 	}
 	for _, d := range c.cfg.Desks {
-		if _, ours, _ := strings.Cut(strings.ToLower(d.Address), "@"); ours != "" && (ours == from || ours == of && strings.ToLower(d.Address) == from) {
+		address := strings.ToLower(d.Address)
+		if _, ours, _ := strings.Cut(address, "@"); ours != "" && (ours == from || address == from) {
 			c.bad(key, "%s is where desk %s writes from; name the partner's", from, d.Key)
 			return
 		}
