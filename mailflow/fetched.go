@@ -14,9 +14,9 @@ import (
 	"guichet/store"
 )
 
-// listenerIMAP is the listener of a delivery that was fetched. Its client is
+// ListenerIMAP is the listener of a delivery that was fetched. Its client is
 // the mailbox's name, which is no address: no network of it is trusted.
-const listenerIMAP = "imap"
+const ListenerIMAP = "imap"
 
 // ErrNotFetched says that a fetched mail was not taken, and why that is in
 // order: it is in our hands already, or its mailbox is another gateway's now.
@@ -147,9 +147,10 @@ type fetchedHead struct {
 	named      []string // in To and Cc
 }
 
-// deliveredTo are the fields in which servers note to whom they delivered a
+// DeliveredTo are the fields in which servers note to whom they delivered a
 // mail, each in its own tradition: Postfix and Gmail, Postfix, Exim, others.
-var deliveredTo = []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "X-Forwarded-To"}
+// It is only read.
+var DeliveredTo = []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "X-Forwarded-To"}
 
 // readHead reads the beginning of a mail. It never fails: a mail whose header
 // cannot be read is its mailbox's desk's.
@@ -165,7 +166,7 @@ func readHead(raw []byte) (h fetchedHead) {
 	h.mail = rfc822.Parse(raw)
 	h.returnPath = strings.Trim(strings.TrimSpace(h.mail.Header.Get("Return-Path")), "<>")
 	for _, f := range h.mail.Header {
-		if !slices.ContainsFunc(deliveredTo, func(name string) bool { return strings.EqualFold(name, f.Name) }) {
+		if !slices.ContainsFunc(DeliveredTo, func(name string) bool { return strings.EqualFold(name, f.Name) }) {
 			continue
 		}
 		for a := range strings.SplitSeq(f.Value, ",") {

@@ -81,7 +81,7 @@ func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*in
 	in := &incoming{d: d, mail: m, events: m.Events(raw)}
 	env := Envelope{Listener: d.Listener, Client: d.Client, From: d.MailFrom, Recipients: d.Recipients}
 	// A mailbox keeps no envelope: its Return-Path is looked for anyhow.
-	hasEnvelope := d.Listener != listenerIMAP || d.MailFrom != ""
+	hasEnvelope := d.Listener != ListenerIMAP || d.MailFrom != ""
 	in.verdict = Classify(m, env, hasEnvelope, func(a string) bool { return s.Route(a).Desk != nil })
 	in.numbers(s)
 	if d.Reason == ReleasedByHand {
@@ -216,7 +216,7 @@ func emptyLine(raw []byte) int {
 // first: they are the most certain.
 func (in *incoming) recipients() []string {
 	all := slices.Clone(in.d.Recipients)
-	for _, name := range deliveredTo {
+	for _, name := range DeliveredTo {
 		for _, v := range in.mail.Header.Values(name) {
 			all = append(all, strings.Trim(strings.TrimSpace(v), "<>"))
 		}

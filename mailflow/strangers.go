@@ -46,7 +46,7 @@ const (
 // newMailbox counts a first answer to a mail that was fetched, and says why it
 // waits; "" if it does not.
 func (d *decision) newMailbox() (string, error) {
-	if d.d.Listener != listenerIMAP {
+	if d.d.Listener != ListenerIMAP {
 		return "", nil
 	}
 	m, err := d.tx.MailboxNamed(d.d.Client)

@@ -54,6 +54,6 @@ const KeptBudget = "kept "
 // DropBudgets forgets budgets whose period began before a time, but for those
 // that are kept for good.
 func (tx *Tx) DropBudgets(before time.Time) error {
-	_, err := tx.exec(`DELETE FROM budget WHERE began < ? AND name NOT LIKE 'kept %'`, before)
+	_, err := tx.exec(`DELETE FROM budget WHERE began < ? AND name NOT LIKE ?`, before, KeptBudget+"%")
 	return err
 }

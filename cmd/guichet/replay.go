@@ -221,7 +221,7 @@ func addressedTo(s *mailflow.Settings, m *rfc822.Mail) (to []string) {
 			to = append(to, address)
 		}
 	}
-	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"} {
+	for _, name := range mailflow.DeliveredTo {
 		for _, v := range m.Header.Values(name) {
 			add(v)
 		}

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"guichet/mailflow"
+	"guichet/mailflow/rfc822"
 	"guichet/store/storetest"
 )
 
@@ -193,5 +196,17 @@ func testReplayAgainst(t *testing.T, d *storetest.Database) {
 	}
 	if after := state(); after != before {
 		t.Errorf("the store was\n%s\nis\n%s", before, after)
+	}
+}
+
+// A mail goes to the desk that any server says it delivered it to, as one
+// that is fetched.
+func TestReplayDeliveredTo(t *testing.T) {
+	cfg, _ := parse(t, "trust: {}", "trust: {}")
+	for _, name := range mailflow.DeliveredTo {
+		m := rfc822.Parse([]byte(name + ": <sales@desk.example>\r\nTo: all@customer.example\r\n\r\nWords.\r\n"))
+		if got := addressedTo(cfg.Settings(), m); !slices.Equal(got, []string{"sales@desk.example"}) {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }

@@ -65,7 +65,7 @@ func (w *worker) notGiven(ctx context.Context, row store.MailboxMail, err error)
 
 // fetch streams one mail into the store.
 func (w *worker) fetch(ctx context.Context, s *session, row store.MailboxMail, limit int64, heldReason string) error {
-	in := w.f.Receiver.Begin(mailflow.Envelope{Listener: "imap", Client: w.m.Name})
+	in := w.f.Receiver.Begin(mailflow.Envelope{Listener: mailflow.ListenerIMAP, Client: w.m.Name})
 	into := &spool{to: in}
 	err := s.do(commandLimit+time.Duration(limit/slowest)*time.Second, limit+commandBudget, func() error {
 		return s.body(row.UID, nil, limit, into)
@@ -211,7 +211,7 @@ func (w *worker) show(ctx context.Context, row store.MailboxMail, head []byte, r
 	} else {
 		row.Hash, _ = mailflow.MailHash(head)
 	}
-	in := w.f.Receiver.Begin(mailflow.Envelope{Listener: "imap", Client: w.m.Name})
+	in := w.f.Receiver.Begin(mailflow.Envelope{Listener: mailflow.ListenerIMAP, Client: w.m.Name})
 	if _, err := in.Write(head); err != nil {
 		in.Abort()
 		return err
