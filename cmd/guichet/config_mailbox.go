@@ -142,17 +142,29 @@ func (c *checker) checkOAuth2(key string, o *oauth2Config) {
 	}
 }
 
+// tokenSources are those of a configuration. Mailboxes that log in with the
+// same refresh token share one: of two that use it at once, the second would
+// be refused where the provider changes it with each use.
+type tokenSources map[oauth2Config]*imapfetch.TokenSource
+
+func (all tokenSources) of(o oauth2Config) *imapfetch.TokenSource {
+	if all[o] == nil {
+		all[o] = &imapfetch.TokenSource{URL: o.TokenURL, ClientID: o.ClientID, SecretFile: o.ClientSecretFile,
+			RefreshFile: o.RefreshTokenFile, Scope: o.Scope, Now: time.Now}
+	}
+	return all[o]
+}
+
 // fetched is a checked mailbox as the package that fetches it has it.
-func (m *mailboxConfig) fetched() imapfetch.Mailbox {
+func (m *mailboxConfig) fetched(tokens tokenSources) imapfetch.Mailbox {
 	box, _ := imapfetch.ParseURL(m.URL) // checked when the file was read
 	box.Desk, box.All, box.Poll = m.Desk, m.Since == "all", time.Duration(m.Poll)
 	box.After = imapfetch.After(m.After)
 	if folder, ok := strings.CutPrefix(m.After, "move:"); ok {
 		box.After, box.MoveTo = imapfetch.Move, folder
 	}
-	if o := m.OAuth2; o.TokenURL != "" {
-		box.Token = &imapfetch.TokenSource{URL: o.TokenURL, ClientID: o.ClientID, SecretFile: o.ClientSecretFile,
-			RefreshFile: o.RefreshTokenFile, Scope: o.Scope, Now: time.Now}
+	if m.OAuth2.TokenURL != "" {
+		box.Token = tokens.of(m.OAuth2)
 		return box
 	}
 	box.Password = func() (string, error) { return imapfetch.ReadSecret(m.PasswordFile) }

@@ -2,10 +2,15 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"guichet/mailflow/imapfetch"
 	"guichet/mailflow/imapfetch/imaptest"
 	"guichet/store/storetest"
 )
@@ -96,6 +101,55 @@ func TestTooLargeIsNotReleased(t *testing.T) {
 	}
 	if n := len(g.rows("held", "list")); n != 1 || len(g.rows("ticket", "list")) != 0 {
 		t.Errorf("%d held, %d tickets", n, len(g.rows("ticket", "list")))
+	}
+}
+
+// Two folders of one account log in with one refresh token. Where the provider
+// changes it with each use, it is used once at a time, and the next one then.
+func TestRefreshTokenIsShared(t *testing.T) {
+	var mu sync.Mutex
+	n, waiting := 0, make(chan struct{}, 2)
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		waiting <- struct{}{}
+		mu.Lock()
+		defer mu.Unlock()
+		if got, want := r.PostFormValue("refresh_token"), fmt.Sprintf("refresh-%d", n); got != want {
+			t.Errorf("%s came where %s is good", got, want)
+		}
+		n++
+		fmt.Fprintf(w, `{"access_token": "access-%d", "refresh_token": "refresh-%d"}`, n, n)
+	}))
+	t.Cleanup(provider.Close)
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "refresh"), "refresh-0\n")
+	login := oauth2Config{TokenURL: provider.URL, ClientID: "id", RefreshTokenFile: filepath.Join(dir, "refresh")}
+	tokens := tokenSources{}
+	var boxes []imapfetch.Mailbox
+	for _, folder := range []string{"INBOX", "Help"} {
+		m := mailboxConfig{URL: "imaps://u@h/" + folder, OAuth2: login}
+		boxes = append(boxes, m.fetched(tokens))
+	}
+	mu.Lock() // the first is answered once the second has come, if it does
+	var wg sync.WaitGroup
+	for _, m := range boxes {
+		wg.Go(func() {
+			if token, err := m.Token.Token(t.Context(), false); token == "" || err != nil {
+				t.Error(token, err)
+			}
+		})
+	}
+	<-waiting
+	select {
+	case <-waiting:
+		t.Error("the token was used twice at once")
+	case <-time.After(20 * time.Millisecond):
+	}
+	mu.Unlock()
+	wg.Wait()
+	other := mailboxConfig{URL: "imaps://v@h/INBOX", OAuth2: login}
+	other.OAuth2.Scope = "more"
+	if m := other.fetched(tokens); m.Token == boxes[0].Token || m.Token.Scope != "more" {
+		t.Error("another scope, the same token")
 	}
 }
 

@@ -126,8 +126,9 @@ func (g *gateway) open(ctx context.Context) error {
 // the clocks of its desk stand still.
 func (g *gateway) openMailboxes() {
 	g.fetcher = &imapfetch.Fetcher{DB: g.db, Receiver: g.receiver, Log: g.log, Now: time.Now}
+	tokens := tokenSources{}
 	for i := range g.cfg.Mailboxes {
-		g.fetcher.Mailboxes = append(g.fetcher.Mailboxes, g.cfg.Mailboxes[i].fetched())
+		g.fetcher.Mailboxes = append(g.fetcher.Mailboxes, g.cfg.Mailboxes[i].fetched(tokens))
 	}
 	g.fetcher.Prepare()
 	g.flow.Unreadable = g.fetcher.Unreadable
