@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"guichet/store"
 )
 
 const (
@@ -195,6 +197,7 @@ func replaceFile(name, text string) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
+		return err
 	}
-	return err
+	return store.SyncDir(filepath.Dir(name)) // the old one may be void
 }
