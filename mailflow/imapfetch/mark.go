@@ -43,16 +43,17 @@ func (s *session) remove(set imap.UIDSet) error {
 	return nil
 }
 
-// move moves mails, into a folder that is made if it is not there.
+// move moves mails, into a folder that is made if it is not there. Somebody
+// else may make it meanwhile, as another mailbox of the same account: whether
+// it is there is for the move to say.
 func (s *session) move(set imap.UIDSet) error {
 	err := s.moveOnce(set)
 	var status *imap.Error
 	if errors.As(err, &status) && status.Code == imap.ResponseCodeTryCreate {
 		create := s.do(commandLimit, commandBudget, func() error { return s.c.Create(s.w.m.MoveTo, nil).Wait() })
-		if create != nil {
+		if err = s.moveOnce(set); err != nil && create != nil {
 			return fmt.Errorf("CREATE %s: %w", s.w.m.MoveTo, statusError(create))
 		}
-		err = s.moveOnce(set)
 	}
 	if err != nil {
 		return fmt.Errorf("MOVE to %s: %w", s.w.m.MoveTo, statusError(err))

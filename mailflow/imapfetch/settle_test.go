@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"guichet/mailflow/imapfetch/imaptest"
 	"guichet/store/storetest"
@@ -94,20 +95,28 @@ func TestMoveWithoutMove(t *testing.T) {
 	}
 }
 
-// A folder that is not there is made.
+// A folder that is not there is made, here or by somebody else.
 func TestMoveMakesFolder(t *testing.T) {
-	s := newFake(t, "IDLE MOVE")
-	s.hook(func(c *fakeConn, tag, command string) bool {
-		if strings.HasPrefix(command, "UID MOVE") && s.asked("CREATE") == 0 {
-			c.say("%s NO [TRYCREATE] no such folder", tag)
-			return true
-		}
-		return false
-	})
-	w := newWorld(t, storetest.SQLite(t).Open())
-	m := box(t, s.url())
-	m.All, m.After, m.MoveTo = true, Move, "Processed"
-	s.put(mail("first"))
-	w.run(w.fetcher(m))
-	w.until("it is moved", func() bool { return s.left() == 0 && s.asked(`CREATE "Processed"`)+s.asked("CREATE Processed") == 1 })
+	for _, byOthers := range []bool{false, true} {
+		s := newFake(t, "IDLE MOVE")
+		s.hook(func(c *fakeConn, tag, command string) bool {
+			switch {
+			case strings.HasPrefix(command, "UID MOVE") && s.asked("CREATE") == 0:
+				c.say("%s NO [TRYCREATE] no such folder", tag)
+				return true
+			case strings.HasPrefix(command, "CREATE") && byOthers:
+				c.say("%s NO [ALREADYEXISTS] it is there", tag)
+				return true
+			}
+			return false
+		})
+		w := newWorld(t, storetest.SQLite(t).Open())
+		m := box(t, s.url())
+		m.All, m.After, m.MoveTo = true, Move, "Processed"
+		s.put(mail("first"))
+		f := w.fetcher(m)
+		f.times.settle = time.Hour
+		w.run(f)
+		w.until("it is moved", func() bool { return s.left() == 0 && s.asked(`CREATE "Processed"`)+s.asked("CREATE Processed") == 1 })
+	}
 }
