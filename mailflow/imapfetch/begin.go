@@ -172,6 +172,8 @@ func (w *worker) recognise(tx *store.Tx, row *store.MailboxMail, arrived, writte
 	}
 	since := w.box.Looked.Add(-clockSlack)
 	switch {
+	case arrived.IsZero() && written.IsZero(): // nothing was said of it
+		row.State = store.MailUnsure
 	case !arrived.IsZero() && arrived.Before(since):
 	case !written.IsZero() && written.Before(since.Add(-oldDate)):
 		row.State = store.MailUnsure

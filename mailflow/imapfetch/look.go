@@ -101,7 +101,6 @@ func (w *worker) takeNew(ctx context.Context, s *session, uids []uint32) error {
 	default:
 		return err
 	}
-	slices.SortFunc(mails, func(a, b found) int { return int(int64(a.uid) - int64(b.uid)) })
 	for _, m := range mails {
 		if err := w.take(ctx, s, w.row(m.uid, m.size), ""); err != nil {
 			return err

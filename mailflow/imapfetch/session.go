@@ -184,8 +184,13 @@ type found struct {
 }
 
 // describe asks for sizes, and for dates and headers too if heads is set. What
-// has vanished is left out.
-func (s *session) describe(uids []uint32, heads bool) (all []found, err error) {
+// the server leaves out stands there with its UID alone: whether it has
+// vanished or is kept back shows when it is fetched.
+func (s *session) describe(uids []uint32, heads bool) ([]found, error) {
+	all := make([]found, len(uids))
+	for i, uid := range uids {
+		all[i].uid = uid
+	}
 	options := &imap.FetchOptions{UID: true, RFC822Size: true}
 	budget := int64(commandBudget)
 	if heads {
@@ -194,7 +199,7 @@ func (s *session) describe(uids []uint32, heads bool) (all []found, err error) {
 			HeaderFields: []string{"Message-ID", "Date", "From", "Subject"}}}
 		budget += int64(len(uids)) << 18
 	}
-	err = s.do(commandLimit+time.Duration(len(uids))*time.Second, budget, func() error {
+	err := s.do(commandLimit+time.Duration(len(uids))*time.Second, budget, func() error {
 		cmd := s.c.Fetch(uidSet(uids), options)
 		for m := cmd.Next(); m != nil; m = cmd.Next() {
 			one, err := readFound(m)
@@ -202,8 +207,8 @@ func (s *session) describe(uids []uint32, heads bool) (all []found, err error) {
 				s.g.Close()
 				return err // cmd must not be asked any more: see spool.cut
 			}
-			if one.uid != 0 {
-				all = append(all, one)
+			if i := slices.Index(uids, one.uid); i >= 0 {
+				all[i] = one
 			}
 		}
 		return cmd.Close()
