@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -60,12 +61,13 @@ func (in *Incoming) CommitFetched(ctx context.Context, m Fetched) error {
 			return err
 		}
 		in.ids = []int64{d.ID}
-		if m.Held != "" {
+		if earlier != 0 {
+			err = tx.EndUnfetched(earlier, fmt.Sprintf("fetched whole as mail %d", d.ID))
+		}
+		if err == nil && m.Held != "" {
 			d.State, d.Stop, d.Reason = store.DeliveryHeld, "receive", m.Held
 			in.describeHead(&d, m.Head)
 			err = tx.FinishDelivery(d)
-		} else if earlier != 0 {
-			err = tx.WholeMail(earlier, d.ID)
 		}
 		if err != nil {
 			return err

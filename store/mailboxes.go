@@ -200,11 +200,10 @@ func (tx *Tx) KnownMail(mailbox int64, hash []byte) (MailboxMail, error) {
 		ORDER BY CASE WHEN state IN ('taken', 'done') THEN 0 ELSE 1 END, uid_validity DESC, uid DESC LIMIT 1`, mailbox, hash))
 }
 
-// WholeMail ends the matter of a held delivery whose mail could be fetched
-// later after all.
-func (tx *Tx) WholeMail(held, delivery int64) error {
-	_, err := tx.exec(`UPDATE delivery SET state = 'done', reason = ? WHERE id = ? AND state = 'held'`,
-		fmt.Sprintf("fetched whole as mail %d", delivery), held)
+// EndUnfetched ends the matter of a held delivery that only stands for a mail
+// that could not be fetched, and says why.
+func (tx *Tx) EndUnfetched(held int64, reason string) error {
+	_, err := tx.exec(`UPDATE delivery SET state = 'done', reason = ? WHERE id = ? AND state = 'held'`, reason, held)
 	return err
 }
 
@@ -212,6 +211,6 @@ func (tx *Tx) WholeMail(held, delivery int64) error {
 // be fetched: its bytes are not here, at most its header.
 func (tx *Tx) Unfetched(delivery int64) (bool, error) {
 	var n int
-	err := tx.row(`SELECT count(*) FROM mailbox_mail WHERE state = 'stuck' AND delivery_id = ?`, delivery).Scan(&n)
+	err := tx.row(`SELECT count(*) FROM mailbox_mail WHERE state IN ('stuck', 'unsure') AND delivery_id = ?`, delivery).Scan(&n)
 	return n > 0, err
 }

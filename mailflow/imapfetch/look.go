@@ -38,6 +38,7 @@ func (w *worker) look(ctx context.Context, s *session) error {
 			return err
 		}
 	}
+	w.settling = w.settling[:0] // the journal has them all
 	if err := w.todo(ctx, s); err != nil {
 		return err
 	}
@@ -119,7 +120,14 @@ func (w *worker) row(uid uint32, size int64) store.MailboxMail {
 }
 
 func (w *worker) put(row store.MailboxMail) error {
-	return w.f.DB.Update(context.Background(), "mailbox mail", func(tx *store.Tx) error { return tx.PutMailboxMail(row) })
+	return w.f.DB.Update(context.Background(), "mailbox mail", func(tx *store.Tx) error {
+		if row.State == store.MailDone && row.DeliveryID != 0 {
+			if err := tx.EndUnfetched(row.DeliveryID, "has left its mailbox before it could be fetched"); err != nil {
+				return err
+			}
+		}
+		return tx.PutMailboxMail(row)
+	})
 }
 
 // todo goes through the rows with which something is still to be done.
@@ -154,20 +162,18 @@ const unsureReason = "lay in its mailbox when the UIDVALIDITY changed, and may b
 func (w *worker) resume(ctx context.Context, s *session, row store.MailboxMail) error {
 	switch {
 	case row.State == store.MailTaken:
-		if !slices.Contains(w.settling, row.UID) {
-			w.settling = append(w.settling, row.UID)
-		}
+		w.settling = append(w.settling, row.UID)
 		return nil
-	case row.State == store.MailUnsure:
-		return w.take(ctx, s, row, unsureReason)
 	case row.State == store.MailStuck && row.Size > w.f.maxMessage():
 		if row.DeliveryID != 0 {
 			return nil // shown, and no limit has changed
 		}
 		return w.take(ctx, s, row, "")
-	case row.State == store.MailStuck && w.f.Now().Before(row.Due):
+	case w.f.Now().Before(row.Due):
 		w.tryAt(row.Due)
 		return nil
+	case row.State == store.MailUnsure:
+		return w.take(ctx, s, row, unsureReason)
 	}
 	return w.take(ctx, s, row, "")
 }

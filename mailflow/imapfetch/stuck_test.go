@@ -98,3 +98,17 @@ func TestLeftOutOfTheScan(t *testing.T) {
 	w.run(w.fetcher(box(t, s.url())))
 	w.exactly("new first", "new second", "held third")
 }
+
+// refusesBody answers NO to a FETCH of a mail's text as long as the mail is
+// there.
+func (f *fake) refusesBody(uid uint32) {
+	f.hook(func(c *fakeConn, tag, command string) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if !strings.Contains(command, "BODY.PEEK[]") || !inSet(command, uid) || f.mails[uid-1].gone != "" {
+			return false
+		}
+		c.say("%s NO [SERVERBUG] not now", tag)
+		return true
+	})
+}

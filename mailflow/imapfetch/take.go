@@ -226,7 +226,9 @@ func (w *worker) show(ctx context.Context, row store.MailboxMail, head []byte, r
 
 // stuck notes a try in vain. The mail is tried again, behind all others.
 func (w *worker) stuck(ctx context.Context, row store.MailboxMail, why error) error {
-	row.State = store.MailStuck
+	if row.State != store.MailUnsure { // which it stays until it is shown whole
+		row.State = store.MailStuck
+	}
 	row.Tries++
 	row.Due = w.f.Now().Add(w.f.timing().stuckFor(row.Tries))
 	w.tryAt(row.Due)

@@ -80,6 +80,31 @@ func TestNewUIDValidity(t *testing.T) {
 	w.exactly("new new 1", "held ancient", "new undated", "new new 2", "new new 3")
 }
 
+// What may be old is shown and not taken, also where the server did not give it
+// at first.
+func TestUnsureAndNotGiven(t *testing.T) {
+	s := newFake(t, "IDLE")
+	w := newWorld(t, storetest.SQLite(t).Open())
+	m := box(t, s.url())
+	f := w.fetcher(m)
+	stop := w.run(f)
+	w.until("the mailbox is read", func() bool { return f.UnreadableMailboxes() == 0 })
+	stop()
+	s.mu.Lock()
+	s.validity, s.next, s.mails = 8, 1, nil
+	s.mu.Unlock()
+	s.put([]byte("From: ada@customer.example\r\nDate: Sat, 1 Jan 2000 10:00:00 +0000\r\nSubject: ancient\r\n\r\nWords.\r\n"))
+	s.refusesBody(1)
+	w.run(w.fetcher(m))
+	name := "A mail that could not be fetched: UID 1 of " + m.Name
+	w.exactly("held " + name)
+	s.hook(nil)
+	w.exactly("done "+name, "held ancient")
+	if held := w.delivery(2); held.Reason != unsureReason {
+		t.Errorf("%+v", held)
+	}
+}
+
 // since: all fetches what is there at first sight.
 func TestSinceAll(t *testing.T) {
 	s := newFake(t, "IDLE")

@@ -2,10 +2,12 @@ package imapfetch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
 
+	"guichet/mailflow"
 	"guichet/store"
 )
 
@@ -126,8 +128,13 @@ func (w *worker) looked(ctx context.Context, s *session) error {
 func (w *worker) fails(ctx context.Context, err error, wait time.Duration) {
 	why := shown(err.Error())
 	w.log.Warn("mailbox cannot be read", "err", why, "try", w.tries, "again in", wait.Round(time.Millisecond))
-	if w.box.ID != 0 && w.readable() {
-		_ = w.f.DB.Update(ctx, "mailbox trouble", func(tx *store.Tx) error { return tx.MailboxTrouble(w.box.ID, why) })
+	if w.box.ID == 0 || w.box.Trouble != why { // other gateways ask the store
+		_ = w.f.DB.Update(ctx, "mailbox trouble", func(tx *store.Tx) (err error) {
+			if w.box, err = tx.OpenMailbox(w.m.Name); err == nil {
+				w.box.Trouble, err = why, tx.MailboxTrouble(w.box.ID, why)
+			}
+			return err
+		})
 	}
 	w.report(why, w.box.Desks)
 }
@@ -184,6 +191,10 @@ func (w *worker) leased(ctx context.Context) error {
 		w.keepLease(held, lost)
 	}()
 	err = w.fetchFolder(held)
+	if held.Err() != nil && ctx.Err() == nil || errors.Is(err, mailflow.ErrNotFetched) {
+		w.log.Info("mailbox is another gateway's now")
+		err = nil // which is no trouble of the mailbox
+	}
 	lost()
 	<-renewed
 	w.giveBack()

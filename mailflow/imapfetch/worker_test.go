@@ -2,13 +2,14 @@ package imapfetch
 
 import (
 	"bytes"
+	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"guichet/mailflow"
 	"guichet/store"
 	"guichet/store/storetest"
 )
@@ -147,6 +148,52 @@ func TestVanishedAndKeptBack(t *testing.T) {
 	}
 }
 
+// A mail that vanishes while it is shown among the held ones is shown no more.
+func TestShownAndVanished(t *testing.T) {
+	s := newFake(t, "IDLE")
+	w := newWorld(t, storetest.SQLite(t).Open())
+	m := box(t, s.url())
+	m.All = true
+	s.put(mail("kept back"))
+	s.refusesBody(1)
+	w.run(w.fetcher(m))
+	name := "A mail that could not be fetched: UID 1 of " + m.Name
+	w.exactly("held " + name)
+	s.mu.Lock()
+	s.mails[0].gone = "by hand"
+	s.mu.Unlock()
+	w.exactly("done " + name)
+	if shown := w.delivery(1); shown.Reason != "has left its mailbox before it could be fetched" {
+		t.Errorf("%+v", shown)
+	}
+}
+
+// While the server cannot be reached from the first, the store says so, too:
+// other gateways, and those who look, ask there.
+func TestTroubleFromTheFirst(t *testing.T) {
+	s := newFake(t, "IDLE")
+	w := newWorld(t, storetest.SQLite(t).Open())
+	m := box(t, s.url())
+	away := m
+	away.Password = func() (string, error) { return "", errors.New("the password is away") }
+	trouble := func() (is string) {
+		err := w.db.View(t.Context(), func(tx *store.Tx) error {
+			box, err := tx.MailboxNamed(m.Name)
+			is = box.Trouble
+			return err
+		})
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			t.Fatal(err)
+		}
+		return is
+	}
+	stop := w.run(w.fetcher(away))
+	w.until("the store says so", func() bool { return strings.Contains(trouble(), "the password is away") })
+	stop()
+	w.run(w.fetcher(m))
+	w.until("the store says that it is over", func() bool { return trouble() == "" })
+}
+
 // While the disk is too full nothing is fetched and nobody logs in; the clocks
 // of the desk stand still.
 func TestFetchingPauses(t *testing.T) {
@@ -193,7 +240,7 @@ func TestOneGatewayFetches(t *testing.T) {
 	b, fb := gateway("b")
 	stop := a.run(fa)
 	a.until("a reads it", func() bool { return fa.UnreadableMailboxes() == 0 })
-	stopB := b.run(fb)
+	b.run(fb)
 	b.until("b knows that it is read", func() bool { return fb.UnreadableMailboxes() == 0 })
 	s.put(mail("first"))
 	a.exactly("new first")
@@ -206,15 +253,20 @@ func TestOneGatewayFetches(t *testing.T) {
 	if s.asked("LOGIN") != 2 {
 		t.Errorf("%d logins", s.asked("LOGIN"))
 	}
-	// One that sleeps longer than its lease takes nothing more.
-	if err := db.Open().Update(t.Context(), "test", func(tx *store.Tx) error { _, err := tx.TakeOverLeases(); return err }); err != nil {
+	// One that sleeps longer than its lease takes nothing more, and that is no
+	// trouble of the mailbox.
+	other, err := sql.Open("pgx", db.URL)
+	if err != nil {
 		t.Fatal(err)
 	}
-	late := fb.workers[0]
-	row := store.MailboxMail{MailboxID: late.box.ID, UIDValidity: late.box.UIDValidity, UID: 99, State: store.MailTaken}
-	stopB()
-	in := b.r.Begin(mailflow.Envelope{Listener: "imap", Client: late.m.Name})
-	if err := in.CommitFetched(t.Context(), mailflow.Fetched{Mailbox: late.box, Row: row, Desk: "support", Mine: late.mine}); err == nil {
-		t.Error("a mail was taken without the lease")
+	defer other.Close()
+	if _, err := other.Exec(`UPDATE lease SET fence = fence + 1, owner = 'c', until = until + 1000000000 WHERE name LIKE 'mailbox/%'`); err != nil {
+		t.Fatal(err)
+	}
+	s.put(mail("third"))
+	b.until("b has noticed", func() bool { return strings.Contains(b.log.text(), "is another gateway's now") })
+	b.exactly("new first", "new second")
+	if fb.UnreadableMailboxes() != 0 || strings.Contains(b.log.text(), "cannot be read") {
+		t.Error("a mailbox that is another's now counts as unreadable")
 	}
 }
