@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"guichet/mailflow/ticket"
+	"guichet/store"
 	"guichet/templates"
 )
 
@@ -15,15 +16,30 @@ const askedComma = ","
 // askedName names the parties who are to answer a request, as the reader may
 // see them; "" where the reader is one of them, or everybody is.
 func (dr *draft) askedName() string {
-	if dr.args.Asked == "" {
+	return askedAs(dr.args.Asked, dr.row.Recipient, dr.parties, dr.lang)
+}
+
+// AskedOf names the parties who are to answer what was last asked on a ticket,
+// as askedName does.
+func AskedOf(tx *store.Tx, ticketID int64, reader store.Party, lang string) (string, error) {
+	asked, err := lastAsked(tx, ticketID)
+	if err != nil || asked.Asked == "" {
+		return "", err
+	}
+	parties, err := tx.Parties(ticketID)
+	return askedAs(asked.Asked, reader.Address, parties, lang), err
+}
+
+func askedAs(addresses, reader string, parties []store.Party, lang string) string {
+	if addresses == "" {
 		return ""
 	}
-	asked := strings.Split(dr.args.Asked, askedComma)
-	if slices.Contains(asked, dr.row.Recipient) {
+	asked := strings.Split(addresses, askedComma)
+	if slices.Contains(asked, reader) {
 		return ""
 	}
 	for i, address := range asked {
-		for _, p := range dr.parties {
+		for _, p := range parties {
 			if p.Address == address && p.Role != ticket.Agent && p.Name != "" {
 				asked[i] = fmt.Sprintf("%s (%s)", p.Name, address)
 			}
@@ -33,7 +49,7 @@ func (dr *draft) askedName() string {
 	if last == 0 {
 		return asked[0]
 	}
-	return strings.Join(asked[:last], ", ") + orWord[dr.lang] + asked[last]
+	return strings.Join(asked[:last], ", ") + orWord[lang] + asked[last]
 }
 
 var orWord = map[string]string{"en": " or ", "fr": " ou "}

@@ -30,9 +30,11 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		a.Changes, d.changes = d.changes, nil
 	}
 	if chases(effect.Mail) && a.Message == 0 {
-		if err := d.recall(t.ID, &a); err != nil {
+		asked, err := lastAsked(d.tx, t.ID)
+		if err != nil {
 			return err
 		}
+		a.Message, a.Asked = asked.Message, asked.Asked
 	}
 	a.Stranger = n.stranger && isFirstAnswer(effect.Mail)
 	to, err := d.audience(t, effect, e, n)

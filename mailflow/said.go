@@ -21,20 +21,14 @@ func chases(kind ticket.Kind) bool {
 	return kind == ticket.Reminder || kind == ticket.AutoCloseWarning || kind == ticket.ClosureReminder
 }
 
-// recall takes what the last mail has asked, and of whom, into one that asks
-// again.
-func (d *decision) recall(ticketID int64, a *args) error {
-	_, copies, err := d.tx.LastAsked(ticketID)
+// lastAsked is what the last mail has asked of the parties, zero if none has.
+func lastAsked(tx *store.Tx, ticketID int64) (asked args, err error) {
+	_, copies, err := tx.LastAsked(ticketID)
 	for id := range copies {
-		o, err := d.tx.OutboxByID(id)
-		if err != nil {
-			return err
-		}
-		asked := argsOf(o)
-		a.Message, a.Asked = asked.Message, asked.Asked
-		break
+		o, err := tx.OutboxByID(id)
+		return argsOf(o), err
 	}
-	return err
+	return asked, err
 }
 
 // threadByAct finds the ticket of an approve or refuse address. It acts only

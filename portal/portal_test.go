@@ -90,6 +90,32 @@ func TestWhatAPartySees(t *testing.T) {
 	})
 }
 
+// While an answer is waited for, the page says whose.
+func TestWhoseAnswer(t *testing.T) {
+	s := newSite(t, storetest.SQLite(t))
+	tk, anna := s.open("support", "anna@customer.example", "Router", func(t *ticket.Ticket) {
+		t.State, t.Next, t.Deadline = ticket.Pending, ticket.Reminder, start.Add(24*time.Hour)
+	})
+	boris := s.join(tk, ticket.Integrator, "boris@integrator.example", 0)
+	clara := s.join(tk, ticket.Follower, "clara@customer.example", 0)
+	says := func(p store.Party, words ...string) {
+		t.Helper()
+		s.holds(s.get("/t/"+p.Link), words...)
+	}
+	ask := func(args string) {
+		s.update(func(tx *store.Tx) error {
+			_, err := tx.AddOutbox(store.Outbox{TicketID: tk.ID, Kind: ticket.InformationRequest, Recipient: anna.Address, Args: args, Due: tx.Now()})
+			return err
+		})
+	}
+	ask("{}")
+	says(anna, "Waiting for your answer", "If we hear nothing from you", "Simply reply")
+	says(clara, "Waiting for an answer", "Without an answer, a reminder goes out", "-from you", "-Simply reply")
+	ask(`{"asked":"boris@integrator.example"}`)
+	says(anna, "Waiting for an answer", "An answer is needed from", "boris@integrator.example", "-from you", "-Simply reply")
+	says(boris, "Waiting for your answer", "If we hear nothing from you", "-An answer is needed")
+}
+
 // What an agent's link shows follows from the configuration of now.
 func TestAgentsLink(t *testing.T) {
 	s := newSite(t, storetest.SQLite(t))

@@ -29,6 +29,8 @@ type view struct {
 	uploads  []store.Upload    // files that wait for the form
 	last     *store.Submission // the reader's newest form, nil without one
 	since    time.Time         // of the ticket's state
+	waits    bool              // for an answer, and not for the reader's
+	answers  string            // whose it waits for then, "" if they have no name here
 	messages []store.Message
 	files    map[int64][]store.Part
 }
@@ -146,6 +148,12 @@ func (v *view) read(tx *store.Tx) error {
 			v.since = h.At
 		}
 	}
+	if v.ticket.State == ticket.Pending || v.ticket.State == ticket.Frozen {
+		if v.answers, err = mailflow.AskedOf(tx, v.ticket.ID, v.party, v.lang); err != nil {
+			return err
+		}
+		v.waits = v.answers != "" || v.party.Role == ticket.Agent || v.party.Role == ticket.Follower
+	}
 	all, err := tx.Messages(v.ticket.ID)
 	v.files = map[int64][]store.Part{}
 	for _, m := range all {
@@ -182,7 +190,7 @@ func (v *view) page(now time.Time) *templates.TicketPage {
 	t, desk := v.ticket, v.desk
 	page := &templates.TicketPage{
 		Desk: deskOf(desk, v.lang), Lang: v.lang, Number: t.Number, Subject: t.Subject, State: t.State, Closed: t.Closed, Since: v.since,
-		Next: templates.Next{Kind: t.Next, At: t.Deadline}, Zone: v.zone, Now: now,
+		Next: templates.Next{Kind: t.Next, At: t.Deadline}, Waits: v.waits, Asked: v.answers, Zone: v.zone, Now: now,
 	}
 	word := mailflow.Word{Act: ticket.Approve, Resolution: t.Resolution}
 	if mailflow.AsksWord(t, v.party, desk.Policy, word, now) {

@@ -28,6 +28,8 @@ type TicketPage struct {
 	Closed   ticket.Reason
 	Since    time.Time // when the ticket came into that state
 	Next     Next
+	Waits    bool          // for an answer, and not for the reader's
+	Asked    string        // whose answer it waits for then, as the reader may see them; "": anybody's else
 	Messages []PageMessage // newest last
 	Zone     *time.Location
 	Now      time.Time // for relative times; zero leaves them out

@@ -196,7 +196,7 @@ func pageSamples(name string) []Based {
 				Desk: m.Desk, Lang: lang, Number: m.Number, Subject: m.Subject, State: ticket.Pending, Since: m.Received,
 				Next: m.Next, Zone: time.UTC, Now: m.Received.Add(time.Hour), Confirm: "/t/x/approve",
 				Messages: []PageMessage{{At: m.Received, Author: m.Name, Role: ticket.Customer, Text: m.Words, Files: m.Files}},
-			})
+			}, &TicketPage{Lang: lang, State: ticket.Frozen, Next: m.Next, Zone: time.UTC, Waits: true, Asked: m.Name})
 		case "form":
 			list = append(list, formSamples(m, lang)...)
 		case "thanks":

@@ -40,8 +40,10 @@ func goldenPages(t *testing.T, lang string) map[string]Based {
 	closed.State, closed.Closed, closed.Next, closed.Messages = ticket.Closed, ticket.Approved, Next{}, nil
 	resolved := plain()
 	resolved.State, resolved.Next, resolved.Confirm = ticket.Resolved, Next{Kind: ticket.ClosureReminder, At: day(24, 9), CloseAt: day(26, 9)}, "/t/x/approve"
+	asked := plain()
+	asked.State, asked.Waits, asked.Asked = ticket.Pending, true, "contact@integrator.example"
 	return map[string]Based{
-		"ticket": plain(), "ticket-resolved": resolved, "ticket-hostile": hostile, "ticket-closed": closed,
+		"ticket": plain(), "ticket-asked": asked, "ticket-resolved": resolved, "ticket-hostile": hostile, "ticket-closed": closed,
 		"notfound": &NotePage{Lang: lang, Desk: m.Desk}, "home": &NotePage{Lang: lang}, "home-desk": &NotePage{Lang: lang, Desk: m.Desk},
 		"outbox":       &OutboxPage{Lang: lang, Zone: m.Zone, Mails: []OutboxMail{{At: day(21, 14), From: "support@desk.example", To: "customer@customer.example", Subject: "Re: <x> [#INC-000123]", Kind: "acknowledgment", Text: "Hello\n\nhttps://desk.example/t/x\n\n<b>x</b>\njavascript:alert(1)\n"}}},
 		"outbox-empty": &OutboxPage{Lang: lang},
