@@ -155,6 +155,7 @@ func (f *Flow) quote(dr *draft, m *templates.Mail) {
 			_, m.Words = parseCommands(m.Words) // the commands stand in the list
 		}
 		m.Author, m.AuthorRole = f.author(dr, dr.message), dr.message.Role
+		m.Own = dr.message.Address == dr.row.Recipient
 	}
 	for _, h := range dr.history {
 		m.History = append(m.History, templates.Entry{At: h.At, Author: f.author(dr, h), Role: h.Role, Text: h.Words})

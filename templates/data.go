@@ -34,6 +34,7 @@ type Mail struct {
 	Words      string // human words that this mail carries: an answer, a question, a reason
 	Author     string // whose words, as the reader may see it: parties see an agent only as the desk
 	AuthorRole ticket.Role
+	Own        bool // the words are the reader's own
 	Files      []File
 	History    []Entry // older public messages, newest first
 

@@ -219,6 +219,14 @@ func golden(zone *time.Location) []variant {
 			m.State, m.Author, m.AuthorRole = ticket.Open, "Jeanne Martin", ticket.Customer
 			m.Words = either(fr, "Le voyant est de nouveau rouge.", "The light is red again.")
 		})},
+		{ticket.Reopened, "own", func(m *Mail, fr bool) {
+			m.State, m.Author, m.AuthorRole, m.Own = ticket.Open, "Jeanne Martin", ticket.Customer, true
+			m.Words = either(fr, "Le voyant est de nouveau rouge.", "The light is red again.")
+		}},
+		{ticket.ClosedMail, "own", func(m *Mail, fr bool) {
+			closed(ticket.Approved)(m, fr)
+			m.Author, m.AuthorRole, m.Own, m.Words = "Jeanne Martin", ticket.Customer, true, either(fr, "Oui, merci.", "Yes, thank you.")
+		}},
 		{ticket.FormLink, "", func(m *Mail, fr bool) {
 			m.Number, m.State, m.Stranger = "", ticket.AwaitingForm, true
 			m.Next = Next{Kind: ticket.FormLink, At: day(28, 14)}
