@@ -66,6 +66,11 @@ type args struct {
 	Waiting  int         `json:"waiting,omitempty"` // mails that wait for an agent
 	Items    []argItem   `json:"items,omitempty"`   // of several notifications in one mail
 	Changes  []argChange `json:"changes,omitempty"` // of what parties are told
+	// Limit is the size that the reader's mail has passed, in bytes; 0: it came
+	// whole. Whole is for agents: where all of a mail lies of which we have the
+	// beginning.
+	Limit int64  `json:"limit,omitempty"`
+	Whole string `json:"whole,omitempty"`
 }
 
 type argLine struct {

@@ -33,6 +33,7 @@ func (f *Flow) data(dr *draft) *templates.Mail {
 		Asked:    dr.askedName(),
 		Other:    a.Other,
 		Changes:  f.changes(dr),
+		Limit:    a.Limit,
 
 		Validation: dr.desk.Policy.Validation,
 		Ours:       dr.opener == ticket.Agent,
@@ -188,7 +189,7 @@ var forWhom = map[string]string{"en": "%s for %s", "fr": "%s, pour %s"}
 func (f *Flow) agentView(dr *draft, m *templates.Mail) {
 	a := dr.args
 	v := &templates.AgentView{From: a.From, To: a.State, Event: a.Event, Reason: templates.Say(dr.lang, a.Reason), Other: a.Other,
-		Created: dr.ticket.Created, Deadline: a.Deadline, Organisation: dr.org, Assignee: dr.ticket.Assignee,
+		Created: dr.ticket.Created, Deadline: a.Deadline, Organisation: dr.org, Assignee: dr.ticket.Assignee, Whole: a.Whole,
 		ToYou: dr.ticket.Assignee != "" && dr.ticket.Assignee == dr.row.Recipient}
 	if dr.row.TicketID != 0 {
 		v.Marker = f.marker(dr.row.TicketID)

@@ -64,7 +64,7 @@ func marks(dr *draft) []rfc822.Field {
 	}
 	auto := "auto-generated"
 	switch dr.row.Kind {
-	case ticket.Acknowledgment, ticket.RejectedCommand, ticket.Receipt, ticket.ConfirmCommand:
+	case ticket.Acknowledgment, ticket.RejectedCommand, ticket.Receipt, ticket.ConfirmCommand, ticket.Incomplete:
 		auto = "auto-replied"
 	}
 	return append(fields, rfc822.Field{Name: "Auto-Submitted", Value: auto},

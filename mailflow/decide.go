@@ -50,6 +50,7 @@ type decision struct {
 	quiet   string         // the address that gets no automatic mail, since it answers all of them
 	changes []argChange    // that parties are still to be told of
 	mailed  []store.Outbox // the mails to parties
+	toldCut bool           // one of them tells the writer that his mail was cut
 }
 
 // decide is stages 4 to 8 of one delivery, in one transaction.
@@ -342,8 +343,11 @@ func (d *decision) fromParty(t thread, w writer) error {
 		n.event = "colleague"
 	}
 	after, err := d.apply(t.ticket, e, n)
-	if err != nil || !after.linked {
+	if err != nil {
 		return err
+	}
+	if !after.linked {
+		return d.tellIncomplete(after.ticket, w)
 	}
 	return d.followUp(t, w, id)
 }

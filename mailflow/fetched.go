@@ -43,6 +43,9 @@ type Fetched struct {
 // taken before; then nothing is changed.
 func (in *Incoming) CommitFetched(ctx context.Context, m Fetched) error {
 	d := in.fetchedDelivery(m)
+	if m.Row.State == store.MailCut {
+		d.Hello = cutKey(m.Row)
+	}
 	in.rows = []store.Delivery{d}
 	if d.Priority == 0 {
 		ctx = store.Urgent(ctx)
@@ -62,7 +65,11 @@ func (in *Incoming) CommitFetched(ctx context.Context, m Fetched) error {
 		}
 		in.ids = []int64{d.ID}
 		if earlier != 0 {
-			err = tx.EndUnfetched(earlier, fmt.Sprintf("fetched whole as mail %d", d.ID))
+			how := "fetched whole as mail %d"
+			if m.Row.State == store.MailCut {
+				how = "its beginning was fetched as mail %d"
+			}
+			err = tx.EndUnfetched(earlier, fmt.Sprintf(how, d.ID))
 		}
 		if err == nil && m.Held != "" {
 			d.State, d.Stop, d.Reason = store.DeliveryHeld, "receive", m.Held
@@ -105,7 +112,7 @@ func (r *Receiver) mayTake(tx *store.Tx, m Fetched) (held int64, err error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
-	if err == nil && slices.Contains([]store.MailState{store.MailTaken, store.MailDone, store.MailThere}, row.State) {
+	if err == nil && slices.Contains([]store.MailState{store.MailTaken, store.MailDone, store.MailThere, store.MailCut}, row.State) {
 		err = ErrNotFetched
 	}
 	return row.DeliveryID, err

@@ -83,8 +83,11 @@ func (d *decision) joins(t ticket.Ticket, w writer, e ticket.Event, words string
 		return err
 	}
 	d.number = t.Number
-	_, err = d.apply(t, e, n)
-	return err
+	after, err := d.apply(t, e, n)
+	if err != nil {
+		return err
+	}
+	return d.tellIncomplete(after.ticket, w)
 }
 
 // formLinkAgain says whether a stranger's further mail may be answered with

@@ -65,7 +65,9 @@ func (d *decision) withLines(words string) string {
 	if desk := d.s.Desk(d.d.Desk); desk != nil {
 		language = desk.Language
 	}
-	if d.in.mail.Encrypted() {
+	if d.in.cut != nil {
+		words = d.in.cut.under(words, d.in.mail, language)
+	} else if d.in.mail.Encrypted() {
 		words = cmp.Or(encryptedLine[language], encryptedLine["en"])
 	}
 	for _, e := range d.in.events {

@@ -37,6 +37,10 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		a.Message, a.Asked = asked.Message, asked.Asked
 	}
 	a.Stranger = n.stranger && isFirstAnswer(effect.Mail)
+	cut := d.in != nil && d.in.cut != nil && n.message != 0
+	if cut && effect.To == ticket.Agents {
+		a.Whole = d.in.cut.whole()
+	}
 	to, err := d.audience(t, effect, e, n)
 	if err != nil {
 		return err
@@ -68,6 +72,9 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 				continue
 			}
 			own.Mute = n.unproven
+			if cut && isFirstAnswer(effect.Mail) {
+				own.Limit = d.in.cut.limit
+			}
 		}
 		o := store.Outbox{TicketID: t.ID, Desk: t.Desk, Party: p.Ordinal, Kind: effect.Mail, Recipient: p.Address,
 			Priority: priority, Args: own.json()}
@@ -97,6 +104,7 @@ func (d *decision) queue(before ticket.State, t ticket.Ticket, effect ticket.Eff
 		if err := d.add(o); err != nil {
 			return err
 		}
+		d.toldCut = d.toldCut || own.Limit != 0
 		d.mailed = append(d.mailed, o)
 	}
 	return nil
@@ -215,6 +223,9 @@ func (d *decision) alsoReceived(w writer, due time.Time) error {
 	row, err := d.tx.QueuedLater(w.address, d.d.Desk)
 	if err == sql.ErrNoRows {
 		a := args{Count: 1, Times: []time.Time{d.d.Received}}
+		if d.in.cut != nil {
+			a.Limit = d.in.cut.limit
+		}
 		return d.add(store.Outbox{Desk: d.d.Desk, Party: -1, Kind: ticket.AlsoReceived, Recipient: w.address,
 			Priority: priorityLater, Due: due, Args: a.json()})
 	}
@@ -223,6 +234,9 @@ func (d *decision) alsoReceived(w writer, due time.Time) error {
 	}
 	a := argsOf(row)
 	a.Count++
+	if d.in.cut != nil {
+		a.Limit = d.in.cut.limit
+	}
 	if len(a.Times) < 20 {
 		a.Times = append(a.Times, d.d.Received)
 	}

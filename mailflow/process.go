@@ -369,9 +369,14 @@ func (f *Flow) rawSize(id int64) (size int64, err error) {
 	return size, err
 }
 
-// parse reads bytes within Limits.ReadTimeout. A mail that no limit of the
+// parse reads the bytes of a mail, or of the beginning of one that is cut,
+// within Limits.ReadTimeout. A mail that no limit of the
 // reader stops in time is held, its reading goes on and is forgotten.
-func (f *Flow) parse(raw []byte) (*rfc822.Mail, error) {
+func (f *Flow) parse(raw []byte, cut bool) (*rfc822.Mail, error) {
+	read := rfc822.Parse
+	if cut {
+		read = rfc822.ParseCut
+	}
 	type result struct {
 		m   *rfc822.Mail
 		err error
@@ -383,7 +388,7 @@ func (f *Flow) parse(raw []byte) (*rfc822.Mail, error) {
 				done <- result{nil, &stopped{"read", fmt.Sprintf("the program failed: %v", p)}}
 			}
 		}()
-		done <- result{rfc822.Parse(raw), nil}
+		done <- result{read(raw), nil}
 	}()
 	limit := f.Settings.Load().Limits.ReadTimeout
 	timer := time.NewTimer(limit)

@@ -36,6 +36,8 @@ type incoming struct {
 	about int64
 	// confirmed is the agent's mail that this one confirms, or nil.
 	confirmed *incoming
+	// cut is set if this is only the beginning of the mail.
+	cut *cutMail
 
 	contentHash, copyHash []byte
 
@@ -73,12 +75,16 @@ func (f *Flow) readSafely(ctx context.Context, d store.Delivery, raw []byte) (in
 
 // readBytes is read of a mail whose bytes are there.
 func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*incoming, error) {
-	m, err := f.parse(raw)
+	cut, err := f.cutOf(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	m, err := f.parse(raw, cut != nil)
 	if err != nil {
 		return nil, err
 	}
 	s := f.Settings.Load()
-	in := &incoming{d: d, mail: m, events: m.Events(raw)}
+	in := &incoming{d: d, mail: m, cut: cut, events: m.Events(raw)}
 	env := Envelope{Listener: d.Listener, Client: d.Client, From: d.MailFrom, Recipients: d.Recipients}
 	// A mailbox keeps no envelope: its Return-Path is looked for anyhow.
 	hasEnvelope := d.Listener != ListenerIMAP || d.MailFrom != ""

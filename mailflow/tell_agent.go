@@ -31,8 +31,12 @@ func (d *decision) toAgent(t ticket.Ticket, w writer, kind ticket.Kind, a args) 
 }
 
 // receipt tells an agent who wishes it what was done and who was told, and
-// every agent which mail a command took that could have meant several.
+// every agent which mail a command took that could have meant several, and
+// that his mail was cut.
 func (d *decision) receipt(t ticket.Ticket, p *plan, message int64) error {
+	if err := d.tellAgentIncomplete(t, p.w); err != nil {
+		return err
+	}
 	wished := p.w.agent.Receipts && !(p.help && len(p.lines) == 1 && !p.said)
 	if !wished && !p.told {
 		return nil

@@ -26,7 +26,7 @@ type Delivery struct {
 	Desk       string
 	Listener   string
 	Client     string
-	Hello      string
+	Hello      string // of one fetched in part: where the whole mail lies
 	TLS        string
 	Login      string
 	MailFrom   string

@@ -30,7 +30,8 @@ type MailState string
 
 // The states: there before we came; to be fetched; to be fetched and shown to
 // somebody, for it may be old; could not be fetched and is tried again; in our
-// hands, but not marked, moved or deleted yet; settled.
+// hands, but not marked, moved or deleted yet; settled; too large, of which the
+// beginning is in our hands and the whole stays where it is, untouched, for good.
 const (
 	MailThere  MailState = "there"
 	MailWanted MailState = "wanted"
@@ -38,6 +39,7 @@ const (
 	MailStuck  MailState = "stuck"
 	MailTaken  MailState = "taken"
 	MailDone   MailState = "done"
+	MailCut    MailState = "cut"
 )
 
 // MailboxMail is a row of the journal: one mail of a mailbox.
@@ -197,7 +199,7 @@ func (tx *Tx) SettleMailboxMails(mailbox int64, uidValidity uint32, uids []uint3
 // there is none.
 func (tx *Tx) KnownMail(mailbox int64, hash []byte) (MailboxMail, error) {
 	return scanMailboxMail(tx.row(`SELECT `+mailboxMailColumns+` FROM mailbox_mail WHERE mailbox_id = ? AND hash = ?
-		ORDER BY CASE WHEN state IN ('taken', 'done') THEN 0 ELSE 1 END, uid_validity DESC, uid DESC LIMIT 1`, mailbox, hash))
+		ORDER BY CASE WHEN state IN ('taken', 'done', 'cut') THEN 0 ELSE 1 END, uid_validity DESC, uid DESC LIMIT 1`, mailbox, hash))
 }
 
 // EndUnfetched ends the matter of a held delivery that only stands for a mail

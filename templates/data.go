@@ -54,6 +54,10 @@ type Mail struct {
 	// can be said in hours; "24 hours" is said only where it is true.
 	Lasts time.Duration
 
+	// Limit is set where the reader's own mail was larger than this, in bytes,
+	// so that only its beginning came.
+	Limit int64
+
 	Agent *AgentView // only in mails to agents
 	Lines []Line     // commands, and what was wrong with each
 	Count int        // also-received: how many mails; notifications: how many
@@ -112,6 +116,7 @@ type AgentView struct {
 	Parties      int    // how many people an answer goes to
 	Other        string // number of another ticket that the mail names
 	Reason       string // why it waits, failed or was not understood
+	Whole        string // where all of a mail lies of which only the beginning came; "": it is whole
 }
 
 // Change is something of the ticket that an agent has set.

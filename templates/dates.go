@@ -111,6 +111,9 @@ func zoneWords(lang string, t time.Time) string {
 	return "heure de " + city
 }
 
+// Size is a number of octets in the reader's language.
+func Size(lang string, n int64) string { return formatSize(lang, n) }
+
 // formatSize is "340 kB", "1.2 MB"; French counts octets: "340 ko", "1,2 Mo".
 func formatSize(lang string, n int64) string {
 	unit, units := "B", [...]string{"B", "kB", "MB", "GB"}

@@ -40,6 +40,8 @@ func samples(kind ticket.Kind) []*Mail {
 		})
 	}
 	add(func(m *Mail) { m.Ours, m.Received = true, time.Time{} })
+	add(func(m *Mail) { m.Limit, m.Agent.Whole = 25<<20, "support@mail.example/INBOX, UID 12" })
+	add(func(m *Mail) { m.Limit, m.Stranger = 25<<20, true })
 	return list
 }
 

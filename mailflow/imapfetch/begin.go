@@ -140,7 +140,7 @@ func (w *worker) enter(tx *store.Tx, m found, n *sight) error {
 		n.wanted++
 	case store.MailUnsure:
 		n.unsure++
-	case store.MailTaken:
+	case store.MailTaken, store.MailCut:
 		n.known++
 	default:
 		n.there++
@@ -161,7 +161,7 @@ func (w *worker) recognise(tx *store.Tx, row *store.MailboxMail, arrived, writte
 			case store.MailTaken, store.MailDone:
 				row.State = store.MailTaken // settled once more
 			case store.MailThere:
-			default:
+			default: // cut, too: that is done with, and nothing settles it
 				row.State = known.State
 			}
 			return nil

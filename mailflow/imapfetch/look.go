@@ -164,11 +164,6 @@ func (w *worker) resume(ctx context.Context, s *session, row store.MailboxMail) 
 	case row.State == store.MailTaken:
 		w.settling = append(w.settling, row.UID)
 		return nil
-	case row.State == store.MailStuck && row.Size > w.f.maxMessage():
-		if row.DeliveryID != 0 {
-			return nil // shown, and no limit has changed
-		}
-		return w.take(ctx, s, row, "")
 	case w.f.Now().Before(row.Due):
 		w.tryAt(row.Due)
 		return nil

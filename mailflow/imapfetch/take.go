@@ -18,6 +18,9 @@ const (
 	// headMax is how much of a mail is kept to see where it is to go, in
 	// bytes. It is the reader's own limit of a header.
 	headMax = 256 << 10
+	// cutMax is how much is fetched of a mail that is too large, in bytes, at
+	// most: words stand before files.
+	cutMax = 1 << 20
 	// stuckShown is after how many tries in vain a mail is shown among the
 	// held ones.
 	stuckShown = 3
@@ -35,10 +38,17 @@ func (w *worker) take(ctx context.Context, s *session, row store.MailboxMail, he
 		return &paused{err}
 	}
 	limit := w.f.maxMessage()
+	part := &imap.FetchItemBodySection{Peek: true}
 	if row.Size > limit {
-		return w.showLarge(ctx, s, row, limit)
+		if gone, err := w.discarded(ctx, row); gone || err != nil {
+			return err
+		}
+		part.Partial = &imap.SectionPartial{Size: min(limit, cutMax)}
 	}
-	err := w.fetch(ctx, s, row, limit, heldReason)
+	err := w.fetch(ctx, s, row, part, limit, heldReason)
+	if errors.Is(err, errLonger) || errors.Is(err, errBudget) {
+		row.Size = max(row.Size, limit+1) // whatever the server said: its beginning is next
+	}
 	switch {
 	case err == nil:
 		delete(w.lost, row.UID)
@@ -47,6 +57,21 @@ func (w *worker) take(ctx context.Context, s *session, row store.MailboxMail, he
 		return err
 	}
 	return w.notGiven(ctx, row, err)
+}
+
+// discarded says that somebody has taken a mail off the list of those held
+// that is too large. He has seen it: it becomes no ticket after all.
+func (w *worker) discarded(ctx context.Context, row store.MailboxMail) (bool, error) {
+	if row.DeliveryID == 0 {
+		return false, nil
+	}
+	var d store.Delivery
+	err := w.f.DB.View(ctx, func(tx *store.Tx) (err error) { d, err = tx.DeliveryByID(row.DeliveryID); return err })
+	if err != nil || d.State == store.DeliveryHeld {
+		return false, err
+	}
+	row.State = store.MailThere
+	return true, w.put(row)
 }
 
 // notGiven notes that a mail did not come: because the server does not give
@@ -63,12 +88,16 @@ func (w *worker) notGiven(ctx context.Context, row store.MailboxMail, err error)
 	return errors.Join(err, w.stuck(context.Background(), row, err))
 }
 
-// fetch streams one mail into the store.
-func (w *worker) fetch(ctx context.Context, s *session, row store.MailboxMail, limit int64, heldReason string) error {
+// fetch streams one mail into the store, or its beginning. What is larger than
+// that stays where it is, and is never touched.
+func (w *worker) fetch(ctx context.Context, s *session, row store.MailboxMail, part *imap.FetchItemBodySection, limit int64, heldReason string) error {
+	if part.Partial != nil {
+		limit = part.Partial.Size
+	}
 	in := w.f.Receiver.Begin(mailflow.Envelope{Listener: mailflow.ListenerIMAP, Client: w.m.Name})
 	into := &spool{to: in}
 	err := s.do(commandLimit+time.Duration(limit/slowest)*time.Second, limit+commandBudget, func() error {
-		return s.body(row.UID, nil, limit, into)
+		return s.body(row.UID, part, limit, into)
 	})
 	if err == nil && !into.any {
 		err = s.missing(row.UID)
@@ -82,23 +111,27 @@ func (w *worker) fetch(ctx context.Context, s *session, row store.MailboxMail, l
 		in.Abort()
 		return err
 	}
-	row.State, row.Size = store.MailTaken, into.size
+	if part.Partial != nil && into.size == limit {
+		row.State = store.MailCut
+	} else {
+		row.State, row.Size = store.MailTaken, into.size
+	}
 	row.Hash, _ = mailflow.MailHash(into.head)
 	err = in.CommitFetched(ctx, mailflow.Fetched{Mailbox: w.box, Row: row, Desk: w.m.Desk, Head: into.head, Held: heldReason, Mine: w.mine})
 	if err == nil {
 		w.f.Fetched.Add(1)
 		in.Told()
+		if row.State == store.MailCut {
+			w.log.Warn("fetched in part", "uid", row.UID, "bytes", row.Size, "limit", w.f.maxMessage())
+			return nil
+		}
 		w.settling = append(w.settling, row.UID)
 	}
 	return err
 }
 
-// body fetches a mail, or a part of it, without marking it as seen.
+// body fetches a mail, or its beginning, without marking it as seen.
 func (s *session) body(uid uint32, part *imap.FetchItemBodySection, limit int64, into *spool) error {
-	if part == nil {
-		part = &imap.FetchItemBodySection{}
-	}
-	part.Peek = true
 	cmd := s.c.Fetch(uidSet([]uint32{uid}), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{part}})
 	var err error
 	for m := cmd.Next(); m != nil; m = cmd.Next() {
@@ -171,37 +204,6 @@ func (s *spool) Write(p []byte) (int, error) {
 	s.size += int64(n)
 	s.failed = err
 	return n, err
-}
-
-// showLarge shows a mail that is too large among the held ones, by its header.
-// It stays where it is, and is fetched once the limit is higher.
-func (w *worker) showLarge(ctx context.Context, s *session, row store.MailboxMail, limit int64) error {
-	row.State, row.Due = store.MailStuck, time.Time{}
-	if row.DeliveryID != 0 {
-		return w.put(row)
-	}
-	head := &spool{to: io.Discard}
-	err := s.do(commandLimit, headMax+commandBudget, func() error {
-		return s.body(row.UID, &imap.FetchItemBodySection{Specifier: imap.PartSpecifierHeader,
-			Partial: &imap.SectionPartial{Size: headMax}}, headMax, head)
-	})
-	if err != nil && !isRefused(err) {
-		return w.notGiven(ctx, row, err)
-	}
-	return w.show(ctx, row, head.head, fmt.Sprintf("%s are more than smtp.max_message_size (%s): it stays in %s with UID %d, and is fetched at the next start with a higher limit",
-		size(row.Size, limit, true), size(limit, limit, false), w.m.Name, row.UID))
-}
-
-// size writes bytes in a unit in which the limit is not nothing.
-func size(n, limit int64, up bool) string {
-	unit, name := int64(1_000_000), "MB"
-	if limit < unit {
-		unit, name = 1000, "kB"
-	}
-	if up {
-		n += unit - 1
-	}
-	return fmt.Sprintf("%d %s", n/unit, name)
 }
 
 // show keeps a held delivery in the place of a mail that could not be fetched.

@@ -41,6 +41,7 @@ type Mail struct {
 	Problems []string
 
 	signed bool // smime.p7m is signed and not encrypted
+	sealed bool // what was left out of a mail that is cut made it encrypted
 }
 
 // Address is a mailbox as a header field gives it.

@@ -1,6 +1,7 @@
 package rfc822
 
 import (
+	"bytes"
 	"io"
 	"strings"
 )
@@ -16,12 +17,29 @@ const maxReplyLines = 50_000
 // Parse reads a mail. It never fails: whatever raw holds, a Mail is made of it,
 // and Problems says what was wrong with it. Its work is linear in len(raw), and
 // its memory bounded whatever raw is: see the max… constants.
-func Parse(raw []byte) *Mail { return parse(raw, 0) }
+func Parse(raw []byte) *Mail { return parse(raw, 0, false) }
 
-// parse reads a mail that lies within depth others.
-func parse(raw []byte, depth int) *Mail {
+// ParseCut is Parse of the beginning of a longer mail. The file in which it
+// ends is not among its parts, and a text in which it ends has CutMark behind
+// it.
+func ParseCut(raw []byte) *Mail {
+	if i := bytes.LastIndexByte(raw, '\n'); i >= len(raw)-maxLine {
+		raw = raw[:i+1] // what stands behind it may be half a boundary
+	}
+	return parse(raw, 0, true)
+}
+
+// maxLine is the longest line that mails may have (RFC 5322 §2.1.1).
+const maxLine = 1000
+
+// CutMark stands where a text goes on in what we do not have.
+const CutMark = "[…]"
+
+// parse reads a mail that lies within depth others; cut says that its end is
+// missing.
+func parse(raw []byte, depth int, cut bool) *Mail {
 	m := &Mail{}
-	p := parser{m: m, depth: depth, w: walker{raw: raw, l: lines{b: raw, lf: -1}, dashes: [2]int{-1, -1}}, seen: map[string]bool{}}
+	p := parser{m: m, depth: depth, cut: cut, whole: -1, w: walker{raw: raw, l: lines{b: raw, lf: -1}, dashes: [2]int{-1, -1}}, seen: map[string]bool{}}
 	p.w.note = p.note
 	skipLead(&p.w.l, p.note)
 	fields, _ := readHeader(&p.w.l, p.w.delimiter, p.note)
@@ -34,6 +52,7 @@ func parse(raw []byte, depth int) *Mail {
 		m.Reply = withoutClosing(ReplyText(m.Text))
 	}
 	m.Report = readReport(m, raw)
+	p.leaveOut()
 	return m
 }
 
@@ -45,6 +64,28 @@ type parser struct {
 	inner int             // files inside others
 	mails int             // of them those that are mails
 	depth int             // signed mails around this one
+	cut   bool            // the end of the mail is missing
+	torn  *entity         // the leaf in which it ends then, or nil
+	whole int             // how many parts stand before torn; -1 where that is text
+	ended bool            // the text is cut
+}
+
+// leaveOut takes the file in which the mail ends out of the parts, once all
+// else of it was looked at, and marks a text that is cut.
+func (p *parser) leaveOut() {
+	m := p.m
+	if p.whole >= 0 {
+		m.sealed = m.Encrypted()
+		m.Parts = m.Parts[:p.whole]
+		p.note("The mail is cut, and the file in which it ends is left out.")
+	}
+	if p.ended {
+		if strings.HasSuffix(strings.TrimSpace(m.Text), strings.TrimSpace(m.Reply)) {
+			m.Reply = strings.TrimLeft(strings.TrimRight(m.Reply, " \n")+"\n"+CutMark, "\n")
+		}
+		m.Text = strings.TrimRight(m.Text, " \n") + "\n" + CutMark
+		p.note("The mail is cut within its text.")
+	}
 }
 
 // note adds a problem once.
@@ -132,6 +173,10 @@ func (p *parser) text(root *entity) {
 	p.m.Text = t.text(root)
 	var pages []*entity
 	p.collect(root, &pages)
+	if e := p.torn; e != nil && e.isText() && !noText(string(p.w.raw[e.start:e.end])) {
+		_, read := t.pages[e]
+		p.ended = read || e.mediaType != "text/html"
+	}
 	p.cids(&t, pages)
 }
 
@@ -143,6 +188,9 @@ func (p *parser) collect(e *entity, pages *[]*entity) {
 	if len(e.kids) > 0 {
 		return
 	}
+	if p.cut && e.end == len(p.w.raw) {
+		p.torn = e
+	}
 	if e.isText() {
 		if e.mediaType == "text/html" {
 			*pages = append(*pages, e)
@@ -153,6 +201,9 @@ func (p *parser) collect(e *entity, pages *[]*entity) {
 		Path: e.path, Filename: e.filename, ContentType: e.mediaType, Charset: cleanLine(e.params["charset"]),
 		ContentID: e.contentID, Inline: e.inline, Encoding: e.encoding,
 		Offset: int64(e.start), Length: int64(e.end - e.start),
+	}
+	if p.torn == e {
+		p.whole = len(p.m.Parts)
 	}
 	part.Size, _ = io.Copy(io.Discard, part.Open(p.w.raw))
 	p.m.Parts = append(p.m.Parts, part)

@@ -19,7 +19,7 @@ const (
 // Encrypted says that the mail has no words but, as far as is seen, what only
 // somebody's key opens: S/MIME (RFC 8551 §3.3) or PGP/MIME (RFC 3156 §4).
 func (m *Mail) Encrypted() bool {
-	return !m.signed && noText(m.Text) && slices.ContainsFunc(m.Parts, func(p Part) bool {
+	return m.sealed || !m.signed && noText(m.Text) && slices.ContainsFunc(m.Parts, func(p Part) bool {
 		switch p.ContentType {
 		case "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted":
 			return true
@@ -34,7 +34,7 @@ func (p *parser) signed(part Part, body []byte) {
 		return
 	}
 	if content := signedContent(decodeBody(body, part.Encoding, maxSigned)); content != nil {
-		inner := parse(content, p.depth+1)
+		inner := parse(content, p.depth+1, p.torn != nil)
 		p.m.Text, p.m.signed = inner.Text, !inner.Encrypted()
 	}
 }

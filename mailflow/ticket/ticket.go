@@ -74,6 +74,7 @@ const (
 	MergedMail         Kind = "merged"
 	Notification       Kind = "notification"
 	AlsoReceived       Kind = "also-received"
+	Incomplete         Kind = "incomplete"
 	ConfirmCommand     Kind = "confirm-command"
 	Receipt            Kind = "receipt"
 	RejectedCommand    Kind = "rejected-command"
