@@ -25,30 +25,30 @@ type cutMail struct {
 	uid     uint32
 }
 
-const cutKeyFormat = "UIDVALIDITY %d UID %d"
+const cutKeyFormat = "UIDVALIDITY %d UID %d, more than %d bytes"
 
-// cutKey says in a delivery which mail of its mailbox it is the beginning of.
-// No header of the mail could: anybody can write one.
-func cutKey(row store.MailboxMail) string {
-	return fmt.Sprintf(cutKeyFormat, row.UIDValidity, row.UID)
+// cutKey says in a delivery which mail of its mailbox it is the beginning of,
+// and of the limit. No header of the mail could: anybody can write one.
+func cutKey(row store.MailboxMail, limit int64) string {
+	return fmt.Sprintf(cutKeyFormat, row.UIDValidity, row.UID, limit)
 }
 
 // cutOf tells of what mail a delivery is the beginning; nil: it is whole.
 func (f *Flow) cutOf(ctx context.Context, d store.Delivery) (*cutMail, error) {
-	var validity, uid uint32
+	var validity uint32
+	c := &cutMail{mailbox: d.Client}
 	if d.Listener != ListenerIMAP || d.Hello == "" {
 		return nil, nil
 	}
-	if _, err := fmt.Sscanf(d.Hello, cutKeyFormat, &validity, &uid); err != nil {
+	if _, err := fmt.Sscanf(d.Hello, cutKeyFormat, &validity, &c.uid, &c.limit); err != nil {
 		return nil, nil
 	}
-	c := &cutMail{limit: f.Settings.Load().Limits.MaxMessage, mailbox: d.Client, uid: uid}
 	err := f.DB.View(ctx, func(tx *store.Tx) error {
 		m, err := tx.MailboxNamed(d.Client)
 		if err != nil {
 			return err
 		}
-		row, err := tx.MailboxMail(m.ID, validity, uid)
+		row, err := tx.MailboxMail(m.ID, validity, c.uid)
 		c.size = row.Size
 		return err
 	})

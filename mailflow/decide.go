@@ -157,6 +157,9 @@ func (d *decision) run() error {
 	}
 	v := d.in.verdict
 	d.because("class %s: %s", v.Class, v.Reason)
+	if d.in.cut != nil {
+		d.because("larger than %d bytes, only its beginning was fetched: %s has all of it", d.in.cut.limit, d.in.cut.whole())
+	}
 	if row := d.f.bounceTo(d.in); row != 0 {
 		return d.bounced(row)
 	}

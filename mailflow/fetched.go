@@ -44,7 +44,7 @@ type Fetched struct {
 func (in *Incoming) CommitFetched(ctx context.Context, m Fetched) error {
 	d := in.fetchedDelivery(m)
 	if m.Row.State == store.MailCut {
-		d.Hello = cutKey(m.Row)
+		d.Hello = cutKey(m.Row, in.r.Settings.Load().Limits.MaxMessage)
 	}
 	in.rows = []store.Delivery{d}
 	if d.Priority == 0 {

@@ -63,6 +63,12 @@ func TestMailboxJournal(t *testing.T) {
 			put(1, 7, store.MailStuck, nil)
 			put(1, 9, store.MailTaken, hash)
 			put(2, 3, store.MailThere, hash)
+			other := []byte("of a mail that is cut")
+			put(1, 8, store.MailCut, other)
+			put(2, 4, store.MailThere, other)
+			if known, err := tx.KnownMail(m.ID, other); err != nil || known.State != store.MailCut {
+				t.Errorf("known %+v, %v", known, err)
+			}
 			// A later word keeps what it does not know.
 			put(1, 9, store.MailTaken, nil)
 			if known, err := tx.KnownMail(m.ID, hash); err != nil || known.State != store.MailTaken || known.UID != 9 {
@@ -71,7 +77,7 @@ func TestMailboxJournal(t *testing.T) {
 			if _, err := tx.KnownMail(m.ID, []byte("another")); !errors.Is(err, sql.ErrNoRows) {
 				t.Error(err)
 			}
-			if uids, err := tx.MailboxUIDs(m.ID, 1, 6); err != nil || !slices.Equal(uids, []uint32{7, 9}) {
+			if uids, err := tx.MailboxUIDs(m.ID, 1, 6); err != nil || !slices.Equal(uids, []uint32{7, 8, 9}) {
 				t.Errorf("uids %v, %v", uids, err)
 			}
 			if last, err := tx.LastMailboxUID(m.ID, 1); err != nil || last != 9 {
@@ -80,7 +86,7 @@ func TestMailboxJournal(t *testing.T) {
 			if last, err := tx.LastMailboxUID(m.ID, 3); err != nil || last != 0 {
 				t.Errorf("last of none %d, %v", last, err)
 			}
-			if err := tx.SettleMailboxMails(m.ID, 1, []uint32{5, 7, 9}); err != nil {
+			if err := tx.SettleMailboxMails(m.ID, 1, []uint32{5, 7, 8, 9}); err != nil {
 				return err
 			}
 			todo, err := tx.MailboxTodo(m.ID, 1, 0, 10)

@@ -131,6 +131,8 @@ func golden(zone *time.Location) []variant {
 		{ticket.Acknowledgment, "stranger-copied", func(m *Mail, fr bool) { m.Stranger, m.Role, m.Theirs = true, ticket.Follower, true }},
 		{ticket.Acknowledgment, "stranger-theirs", func(m *Mail, fr bool) { m.Stranger, m.Role, m.Theirs = true, ticket.Customer, true }},
 		{ticket.Acknowledgment, "stranger", func(m *Mail, fr bool) { m.Stranger, m.Name, m.Words = true, "EVIL", "EVIL"; m.Subject = "EVIL" }},
+		{ticket.Acknowledgment, "cut", func(m *Mail, fr bool) { m.Name, m.Limit = "Jeanne Martin", 25<<20 }},
+		{ticket.Acknowledgment, "stranger-cut", func(m *Mail, fr bool) { m.Stranger, m.Limit = true, 25<<20 }},
 		{ticket.Acknowledgment, "stranger-no-number", func(m *Mail, fr bool) { m.Stranger, m.Number = true, "" }},
 		{ticket.Opened, "", func(m *Mail, fr bool) {
 			m.State = ticket.Open
@@ -231,6 +233,10 @@ func golden(zone *time.Location) []variant {
 			m.Number, m.State, m.Stranger = "", ticket.AwaitingForm, true
 			m.Next = Next{Kind: ticket.FormLink, At: day(28, 14)}
 		}},
+		{ticket.FormLink, "cut", func(m *Mail, fr bool) {
+			m.Number, m.State, m.Stranger, m.Limit = "", ticket.AwaitingForm, true, 25<<20
+			m.Next = Next{Kind: ticket.FormLink, At: day(28, 14)}
+		}},
 		{ticket.FormLink, "invited", func(m *Mail, fr bool) {
 			m.Number, m.State, m.Received = "", ticket.AwaitingForm, time.Time{}
 			m.AuthorRole, m.Author = ticket.Agent, m.Desk.Name
@@ -261,7 +267,17 @@ func golden(zone *time.Location) []variant {
 			m.Number, m.URL, m.Stranger = "", "", true
 			m.Count, m.Times = 2, []time.Time{day(21, 15), day(21, 18)}
 		}},
+		{ticket.AlsoReceived, "cut", func(m *Mail, fr bool) {
+			m.Number, m.URL, m.Stranger, m.Limit = "", "", true, 25<<20
+			m.Count, m.Times = 2, []time.Time{day(21, 15), day(21, 18)}
+		}},
+		{ticket.Incomplete, "", func(m *Mail, fr bool) { m.State, m.Name, m.Limit = ticket.Open, "Jeanne Martin", 25<<20 }},
+		{ticket.Incomplete, "stranger", func(m *Mail, fr bool) { m.Stranger, m.Name, m.Subject, m.Limit = true, "EVIL", "EVIL", 25<<20 }},
+		{ticket.Incomplete, "agent", func(m *Mail, fr bool) {
+			m.State, m.Name, m.Limit, m.Agent = ticket.Open, "Paul", 25<<20, &AgentView{Marker: "7f3a"}
+		}},
 		{ticket.Notification, "", agent},
+		{ticket.Notification, "cut", and(agent, func(m *Mail, fr bool) { m.Agent.Whole = "support@mail.example/INBOX, UID 12" })},
 		{ticket.Notification, "waiting", and(agent, func(m *Mail, fr bool) {
 			m.Agent.Event, m.Agent.From, m.Agent.To, m.State = "waiting", ticket.Pending, ticket.Pending, ticket.Pending
 			m.Agent.Sender, m.Agent.SenderName, m.Agent.Role, m.Agent.Organisation = "somebody@elsewhere.customer.example", "<b>O'Neil & Söhne</b>", "", ""

@@ -222,6 +222,11 @@ func (c *fakeConn) fetch(command string) {
 				i+1, m.uid, len(m.raw), date, len(head), head)
 		case strings.Contains(command, "[HEADER]"):
 			c.say("* %d FETCH (UID %d BODY[HEADER]<0> {%d}\r\n%s)", i+1, m.uid, len(head), head)
+		case strings.Contains(command, "BODY.PEEK[]<"):
+			var n int
+			fmt.Sscanf(command[strings.Index(command, "[]<"):], "[]<0.%d>", &n)
+			part := m.raw[:min(n, len(m.raw))]
+			c.say("* %d FETCH (UID %d BODY[]<0> {%d}\r\n%s)", i+1, m.uid, len(part), part)
 		case strings.Contains(command, "BODY.PEEK[]"):
 			c.say("* %d FETCH (UID %d BODY[] {%d}\r\n%s)", i+1, m.uid, len(m.raw), m.raw)
 		default:

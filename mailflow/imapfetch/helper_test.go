@@ -170,6 +170,14 @@ func (w *world) delivery(id int64) (d store.Delivery) {
 	return d
 }
 
+func (w *world) raw(d store.Delivery) (raw []byte) {
+	w.t.Helper()
+	if err := w.db.View(context.Background(), func(tx *store.Tx) (err error) { raw, err = tx.ReadRaw(d.RawID); return err }); err != nil {
+		w.t.Fatal(err)
+	}
+	return raw
+}
+
 // exactly waits until what was taken is this and nothing else.
 func (w *world) exactly(want ...string) {
 	w.t.Helper()

@@ -207,12 +207,8 @@ func (s *spool) Write(p []byte) (int, error) {
 }
 
 // show keeps a held delivery in the place of a mail that could not be fetched.
-func (w *worker) show(ctx context.Context, row store.MailboxMail, head []byte, reason string) error {
-	if len(head) == 0 {
-		head = fmt.Appendf(nil, "Subject: A mail that could not be fetched: UID %d of %s\r\n\r\n", row.UID, shown(w.m.Name))
-	} else {
-		row.Hash, _ = mailflow.MailHash(head)
-	}
+func (w *worker) show(ctx context.Context, row store.MailboxMail, reason string) error {
+	head := fmt.Appendf(nil, "Subject: A mail that could not be fetched: UID %d of %s\r\n\r\n", row.UID, shown(w.m.Name))
 	in := w.f.Receiver.Begin(mailflow.Envelope{Listener: mailflow.ListenerIMAP, Client: w.m.Name})
 	if _, err := in.Write(head); err != nil {
 		in.Abort()
@@ -236,7 +232,7 @@ func (w *worker) stuck(ctx context.Context, row store.MailboxMail, why error) er
 	w.tryAt(row.Due)
 	w.log.Warn("not fetched", "uid", row.UID, "try", row.Tries, "next", row.Due.UTC().Format(time.RFC3339), "err", why)
 	if row.Tries >= stuckShown && row.DeliveryID == 0 {
-		return w.show(ctx, row, nil, fmt.Sprintf("could not be fetched from %s (UID %d), and is tried again: %s", w.m.Name, row.UID, shown(why.Error())))
+		return w.show(ctx, row, fmt.Sprintf("could not be fetched from %s (UID %d), and is tried again: %s", w.m.Name, row.UID, shown(why.Error())))
 	}
 	return w.put(row)
 }

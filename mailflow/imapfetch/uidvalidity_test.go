@@ -1,12 +1,14 @@
 package imapfetch
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"guichet/mailflow/imapfetch/imaptest"
+	"guichet/store"
 	"guichet/store/storetest"
 )
 
@@ -103,6 +105,30 @@ func TestUnsureAndNotGiven(t *testing.T) {
 	if held := w.delivery(2); held.Reason != unsureReason {
 		t.Errorf("%+v", held)
 	}
+}
+
+// What may be old and is too large is shown by its beginning, once.
+func TestUnsureAndTooLarge(t *testing.T) {
+	s := newFake(t, "IDLE")
+	w := newWorld(t, storetest.SQLite(t).Open())
+	m := box(t, s.url())
+	f := w.fetcher(m)
+	stop := w.run(f)
+	w.until("the mailbox is read", func() bool { return f.UnreadableMailboxes() == 0 })
+	stop()
+	s.mu.Lock()
+	s.validity, s.next, s.mails = 8, 1, nil
+	s.mu.Unlock()
+	s.put(bytes.Replace(largeMail("ancient"), []byte("Date: "), []byte("Date: Sat, 1 Jan 2000 10:00:00 +0000\r\nX-Date: "), 1))
+	stop = w.run(w.fetcher(m))
+	w.exactly("held ancient")
+	stop()
+	if held, row := w.delivery(1), w.row(8, 1); held.Reason != unsureReason || row.State != store.MailCut || row.DeliveryID != held.ID {
+		t.Errorf("%+v, %+v", held, row)
+	}
+	w.run(w.fetcher(m))
+	s.put(mail("small"))
+	w.exactly("held ancient", "new small")
 }
 
 // since: all fetches what is there at first sight.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"guichet/mailflow"
 	"guichet/store"
 	"guichet/store/storetest"
 )
@@ -51,64 +52,181 @@ func TestPoll(t *testing.T) {
 	}
 }
 
-// A mail that is too large is shown by its header, stays where it is, and is
-// fetched once the limit is higher. What a server says of its size is not
-// believed.
+// largeMail is a mail of 2.3 MB: more than newWorld takes.
+func largeMail(subject string) []byte {
+	return append(mail(subject), bytes.Repeat([]byte("0123456789abcdef\r\n"), 1<<17)...)
+}
+
+// row is the journal's row of a mail, as newFake numbers them.
+func (w *world) row(validity, uid uint32) (row store.MailboxMail) {
+	w.t.Helper()
+	err := w.db.View(w.t.Context(), func(tx *store.Tx) (err error) { row, err = tx.MailboxMail(1, validity, uid); return err })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return row
+}
+
+// Of a mail that is too large the beginning is taken, once: the mail stays
+// where it is, untouched, and is asked for no more, be it after a restart, with
+// a higher limit, or under a new UIDVALIDITY.
 func TestTooLarge(t *testing.T) {
 	s := newFake(t, "IDLE MOVE")
 	w := newWorld(t, storetest.SQLite(t).Open())
 	m := box(t, s.url())
 	m.After, m.MoveTo, m.All = Move, "Processed", true
-	large := append(mail("large"), bytes.Repeat([]byte("0123456789abcdef\r\n"), 1<<17)...) // 2.3 MB
+	large := largeMail("large")
 	s.put(large, mail("small"))
 	stop := w.run(w.fetcher(m))
-	w.exactly("held large", "new small")
+	w.exactly("new large", "new small")
 	w.until("the small one is moved", func() bool { return s.left() == 1 })
 	stop()
-	held := w.delivery(1)
-	if held.Subject != "large" || held.From != "ada@customer.example" || !strings.HasPrefix(held.Reason, "3 MB are more than smtp.max_message_size (1 MB): it stays in "+m.Name+" with UID 1") {
-		t.Errorf("%+v", held)
+	taken := w.delivery(1)
+	if raw := w.raw(taken); !bytes.Equal(raw, large[:1<<20]) || taken.Hello != "UIDVALIDITY 7 UID 1, more than 1048576 bytes" {
+		t.Errorf("%d bytes of %d; %+v", len(raw), len(large), taken)
 	}
-	fetches := s.asked("UID FETCH 1 ")
-	stop = w.run(w.fetcher(m)) // the limit is the same
-	s.put(mail("third"))
-	w.exactly("held large", "new small", "new third")
-	stop()
-	if s.asked("UID FETCH 1 ") != fetches {
-		t.Error("it was asked for again")
+	if row := w.row(7, 1); row.State != store.MailCut || row.Size != int64(len(large)) || row.DeliveryID != taken.ID {
+		t.Errorf("%+v", row)
 	}
 	settings := *w.set.Load()
 	settings.Limits.MaxMessage = 4 << 20
 	w.set.Store(&settings)
-	w.run(w.fetcher(m))
-	w.exactly("done large", "new large", "new small", "new third")
-	w.until("all are moved", func() bool { return s.left() == 0 })
+	fetches := s.asked("UID FETCH 1 ")
+	stop = w.run(w.fetcher(m))
+	s.put(mail("third"))
+	w.exactly("new large", "new small", "new third")
+	w.until("the third is moved", func() bool { return s.left() == 1 })
+	stop()
+	if s.asked("UID FETCH 1 ") != fetches {
+		t.Error("it was asked for again")
+	}
+	s.mu.Lock()
+	s.validity, s.next, s.mails = 8, 1, nil
+	s.mu.Unlock()
+	s.put(large)
+	stop = w.run(w.fetcher(m))
+	s.put(mail("fourth"))
+	w.exactly("new large", "new small", "new third", "new fourth")
+	w.until("the fourth is moved", func() bool { return s.left() == 1 })
+	stop()
+	if row := w.row(8, 1); row.State != store.MailCut || row.DeliveryID != taken.ID {
+		t.Errorf("under a new UIDVALIDITY: %+v", row)
+	}
+	if n := s.asked("UID STORE"); n > 0 {
+		t.Errorf("%d times STORE", n)
+	}
 }
 
+// An earlier version has held such mails by their header. What is held still is
+// taken by its beginning now; what somebody has discarded is not.
+func TestTooLargeWasHeld(t *testing.T) {
+	for _, discarded := range []bool{false, true} {
+		s := newFake(t, "IDLE")
+		w := newWorld(t, storetest.SQLite(t).Open())
+		m := box(t, s.url())
+		f := w.fetcher(m)
+		stop := w.run(f)
+		w.until("the mailbox is read", func() bool { return f.UnreadableMailboxes() == 0 })
+		stop()
+		in := w.r.Begin(mailflow.Envelope{Listener: "imap", Client: m.Name})
+		head := mail("held")
+		if _, err := in.Write(head); err != nil {
+			t.Fatal(err)
+		}
+		worker := f.workers[0]
+		row := store.MailboxMail{MailboxID: worker.box.ID, UIDValidity: 7, UID: 1, State: store.MailStuck, Size: 2_400_000}
+		err := in.CommitFetched(t.Context(), mailflow.Fetched{Mailbox: worker.box, Row: row, Desk: "support", Head: head, Held: "3 MB are more", Mine: worker.mine})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if discarded {
+			err := w.db.Update(t.Context(), "test", func(tx *store.Tx) error { _, err := tx.DiscardDelivery(1); return err })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.put(largeMail("large"), mail("small"))
+		w.run(w.fetcher(m))
+		if discarded {
+			w.exactly("done held", "new small")
+			w.until("it is left alone", func() bool { return w.row(7, 1).State == store.MailThere })
+			continue
+		}
+		w.exactly("done held", "new large", "new small")
+		if held := w.delivery(1); !strings.HasPrefix(held.Reason, "its beginning was fetched as mail ") {
+			t.Errorf("%+v", held)
+		}
+	}
+}
+
+// A server that does not give a part is asked again, and the mail is shown;
+// one that gives all of it has not understood.
+func TestNoPartOfTheLarge(t *testing.T) {
+	s := newFake(t, "IDLE")
+	w := newWorld(t, storetest.SQLite(t).Open())
+	m := box(t, s.url())
+	m.All = true
+	var mu sync.Mutex
+	answer := "NO [CANNOT] no parts"
+	s.hook(func(c *fakeConn, tag, command string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if !strings.Contains(command, "BODY.PEEK[]<") || answer == "" {
+			return false
+		}
+		if answer == "all" {
+			c.fetch(strings.Replace(command, "BODY.PEEK[]<", "BODY.PEEK[] <", 1))
+		} else {
+			c.say("%s %s", tag, answer)
+		}
+		return true
+	})
+	s.put(largeMail("large"), mail("small"))
+	w.run(w.fetcher(m))
+	name := "A mail that could not be fetched: UID 1 of " + m.Name
+	w.exactly("held "+name, "new small")
+	mu.Lock()
+	answer = "all"
+	mu.Unlock()
+	tries := w.row(7, 1).Tries
+	w.until("it is tried further", func() bool { return w.row(7, 1).Tries > tries+1 })
+	w.exactly("held "+name, "new small")
+	mu.Lock()
+	answer = ""
+	mu.Unlock()
+	w.exactly("done "+name, "new large", "new small")
+}
+
+// What a server says of sizes is not believed: a mail that is larger is taken by
+// its beginning all the same, one that is smaller is whole.
 func TestSizeIsALie(t *testing.T) {
 	s := newFake(t, "IDLE")
 	w := newWorld(t, storetest.SQLite(t).Open())
 	m := box(t, s.url())
 	m.All = true
-	s.put(append(mail("large"), bytes.Repeat([]byte("0123456789abcdef\r\n"), 1<<17)...), mail("small"))
+	s.put(largeMail("large"), mail("small"))
+	sizes := []int{100, 30_000_000}
 	s.hook(func(c *fakeConn, tag, command string) bool {
 		if !strings.Contains(command, "RFC822.SIZE") {
 			return false
 		}
 		for i := range 2 {
 			if inSet(command, uint32(i+1)) {
-				c.say("* %d FETCH (UID %d RFC822.SIZE 100)", i+1, i+1)
+				c.say("* %d FETCH (UID %d RFC822.SIZE %d)", i+1, i+1, sizes[i])
 			}
 		}
 		c.say("%s OK done", tag)
 		return true
 	})
 	w.run(w.fetcher(m))
-	w.exactly("held A mail that could not be fetched: UID 1 of "+m.Name, "new small")
-	settings := *w.set.Load()
-	settings.Limits.MaxMessage = 4 << 20
-	w.set.Store(&settings)
-	w.exactly("done A mail that could not be fetched: UID 1 of "+m.Name, "new large", "new small")
+	w.exactly("new large", "new small")
+	if row := w.row(7, 1); row.State != store.MailCut || row.Size != 1<<20+1 {
+		t.Errorf("%+v", row)
+	}
+	w.until("the small one is marked", func() bool { return w.row(7, 2).State == store.MailDone })
+	if row := w.row(7, 2); row.Size > 1000 {
+		t.Errorf("%+v", row)
+	}
 }
 
 // What vanishes between the look and the fetch is somebody else's; what the
