@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -43,6 +44,9 @@ type Fetched struct {
 // taken before; then nothing is changed.
 func (in *Incoming) CommitFetched(ctx context.Context, m Fetched) error {
 	d := in.fetchedDelivery(m)
+	if n := hops(m.Head); n > MaxHops {
+		m.Held = fmt.Sprintf("it has %d Received lines, and goes round in circles (RFC 5321 §6.3)", n)
+	}
 	if m.Row.State == store.MailCut {
 		d.Hello = cutKey(m.Row, in.r.Settings.Load().Limits.MaxMessage)
 	}
@@ -190,6 +194,19 @@ func readHead(raw []byte) (h fetchedHead) {
 		}
 	}
 	return h
+}
+
+// hops counts the servers that a mail has passed, by the lines that they leave.
+func hops(head []byte) (n int) {
+	for line := range bytes.Lines(head) {
+		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+			break
+		}
+		if len(line) > len("Received:") && bytes.EqualFold(line[:len("Received:")], []byte("Received:")) {
+			n++
+		}
+	}
+	return n
 }
 
 // describeHead fills in what lists show of a mail that is held before it is

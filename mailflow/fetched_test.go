@@ -130,6 +130,28 @@ func TestFetchedOnce(t *testing.T) {
 	})
 }
 
+// A mail that goes round in circles is held and not answered, as SMTP would
+// refuse it.
+func TestFetchedLoop(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		again := func(n int) string {
+			return strings.Repeat("RECEIVED: from b by a; Sun, 22 Nov 2026 09:00:00 +0000\n", n)
+		}
+		_, err := w.fetch(1, fetchedMail(1, again(MaxHops-1)))
+		w.must(err)
+		loop, err := w.fetch(2, fetchedMail(2, again(MaxHops)))
+		w.must(err)
+		_, err = w.fetch(3, fetchedMail(3, "")+again(MaxHops)) // in its text
+		w.must(err)
+		w.run()
+		w.take(ticket.Acknowledgment, "c1@customer.example")
+		w.take(ticket.Acknowledgment, "c3@customer.example")
+		if loop = w.delivery(loop.ID); loop.State != store.DeliveryHeld || !strings.Contains(loop.Reason, "51 Received lines") || w.left("c2@customer.example") != 0 {
+			t.Errorf("%+v", loop)
+		}
+	})
+}
+
 // In the first hour of a mailbox 200 first answers leave; the others wait
 // until somebody lets them go. Those to other mails are not counted.
 func TestNewMailbox(t *testing.T) {

@@ -17,6 +17,10 @@ import (
 	"guichet/store"
 )
 
+// MaxHops is how many Received lines a mail may have; one with more goes round
+// in circles (RFC 5321 §6.3). It is Postfix's limit.
+const MaxHops = 50
+
 // Envelope is what a listener knows of a mail besides its bytes.
 type Envelope struct {
 	Listener   string   // "smtp", "smtps" or "lmtp"

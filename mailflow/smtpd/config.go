@@ -95,8 +95,8 @@ var defaults = Config{
 	Protocol: SMTP,
 
 	MaxMessageSize: 25 << 20,
-	MaxRecipients:  1000,    // RFC 5321 §4.5.3.1.8 wants 100, Postfix takes 1000
-	MaxHops:        50,      // as Postfix (hopcount_limit)
+	MaxRecipients:  1000, // RFC 5321 §4.5.3.1.8 wants 100, Postfix takes 1000
+	MaxHops:        mailflow.MaxHops,
 	MaxLine:        1 << 20, // RFC 5321 §4.5.3.1.6 wants 1000; HTML mails have longer ones
 	MaxErrors:      20,      // as Postfix (smtpd_hard_error_limit)
 	MaxCommands:    100,     // as Postfix (smtpd_junk_command_limit)
