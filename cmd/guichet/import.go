@@ -229,11 +229,20 @@ func (i *importer) finish() error {
 	if i.e.json {
 		err = i.e.printJSON(s)
 	} else {
-		_, err = fmt.Fprintf(i.e.stdout, "%d mails: %d imported (%d closed tickets, %d more mails on tickets, %d automatic ones of no conversation), %d there already, %d not imported\n",
-			s.Mails, s.Imported, s.Tickets, s.Joined, s.Automatic, s.Already, s.Failed)
+		_, err = fmt.Fprintf(i.e.stdout, "%s: %d imported (%s, %s on tickets, %s of no conversation), %d there already, %d not imported\n",
+			counted(s.Mails, "mail", "mails"), s.Imported, counted(s.Tickets, "closed ticket", "closed tickets"), counted(s.Joined, "more mail", "more mails"),
+			counted(s.Automatic, "automatic one", "automatic ones"), s.Already, s.Failed)
 	}
 	if err == nil && s.Failed > 0 {
-		return refuse("%d mails were not imported", s.Failed)
+		return refuse("not imported: %s", counted(s.Failed, "mail", "mails"))
 	}
 	return err
+}
+
+// counted is a number with its noun.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		more = one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }

@@ -61,8 +61,8 @@ func testImport(t *testing.T, d *storetest.Database) {
 	if code, out, _ := g.command("import", "mbox", mbox); code != 1 || !strings.Contains(out, tooLarge) {
 		t.Fatalf("exit %d, no %q in %s", code, tooLarge, out)
 	}
-	sum("1 mails: 1 imported (0 closed tickets, 1 more mails on tickets, 0 automatic ones of no conversation), 0 there already, 0 not imported", 0, "maildir", maildir)
-	sum("1 mails: 0 imported (0 closed tickets, 0 more mails on tickets, 0 automatic ones of no conversation), 1 there already, 0 not imported", 0, "maildir", maildir)
+	sum("1 mail: 1 imported (0 closed tickets, 1 more mail on tickets, 0 automatic ones of no conversation), 0 there already, 0 not imported", 0, "maildir", maildir)
+	sum("1 mail: 0 imported (0 closed tickets, 0 more mails on tickets, 0 automatic ones of no conversation), 1 there already, 0 not imported", 0, "maildir", maildir)
 	sum("10 mails: 0 imported (0 closed tickets, 0 more mails on tickets, 0 automatic ones of no conversation), 9 there already, 1 not imported", 1, "mbox", mbox)
 	if rows := g.rows("outbox", "list"); len(rows) != 0 {
 		t.Errorf("outbox: %v", rows)
