@@ -140,7 +140,7 @@ type limitsConfig struct {
 	// Beyond so many mails taken but not yet processed, none is taken (451).
 	MaxUnprocessed int `yaml:"max_unprocessed"`
 	// How long reading one mail may take before it is held.
-	ReadTimeout timer `yaml:"read_timeout"`
+	ReadTimeout period `yaml:"read_timeout"`
 	// How many steps that were due while nothing ran, such as reminders, are
 	// taken in a minute.
 	CatchUp int `yaml:"catch_up"`
@@ -171,7 +171,7 @@ func defaults() *Config {
 	return &Config{
 		SMTP:   smtpConfig{MaxMessageSize: 25 << 20},
 		Relay:  relayConfig{Rate: rate{Per: time.Minute}, Connections: 4, Envelope: "verp"},
-		Limits: limitsConfig{MaxUnprocessed: 100_000, ReadTimeout: timer(10 * time.Second), CatchUp: 60, Notifications: 30},
+		Limits: limitsConfig{MaxUnprocessed: 100_000, ReadTimeout: period(10 * time.Second), CatchUp: 60, Notifications: 30},
 	}
 }
 

@@ -23,7 +23,7 @@ var problemCases = []struct {
 	{"trust: {}", "templates: nowhere/../..\nlimits: {max_unprocessed: 0}", []string{`c.yaml:8: limits.max_unprocessed: must be 1 or more`}},
 	{"trust: {}", "limits: {notifications: 0}", []string{`c.yaml:7: limits.notifications: must lie between 1 and 1000000`}},
 	{"trust: {}", "limits: {catch_up: 0}", []string{`c.yaml:7: limits.catch_up: must lie between 1 and 6000 a minute`}},
-	{"trust: {}", "limits: {read_timeout: off, min_free: -1}", []string{
+	{"trust: {}", "limits: {read_timeout: 0, min_free: -1}", []string{
 		`c.yaml:7: limits.min_free: "-1" is no size; write a whole number with KiB, MiB or GiB, such as 25MiB`,
 		`c.yaml:7: limits.read_timeout: must lie between 100ms and 1h`}},
 
@@ -50,11 +50,13 @@ var problemCases = []struct {
 		`c.yaml:7: mailboxes[0].password_file: missing; name a file with the mailbox's password, or use oauth2`,
 		`c.yaml:7: mailboxes[0].desk: there is no desk "it"; known here: support, sales`,
 		`c.yaml:7: mailboxes[0].after: "move" is not known; write move:FOLDER or seen or delete`}},
-	{"trust: {}", "mailboxes: [{url: \"imaps://u@h/INBOX\", password_file: p, desk: sales, after: \"move:INBOX\", since: then, poll: off}, {url: \"imaps://u@H:993/inbox\", password_file: p, desk: sales}]", []string{
+	{"trust: {}", "mailboxes: [{url: \"imaps://u@h/INBOX\", password_file: p, desk: sales, after: \"move:INBOX\", since: then, poll: 0s}, {url: \"imaps://u@H:993/inbox\", password_file: p, desk: sales}]", []string{
 		`c.yaml:7: mailboxes[0].after: would move mails to where they are; name another folder`,
 		`c.yaml:7: mailboxes[0].since: "then" is not known; write now or all`,
 		`c.yaml:7: mailboxes[0].poll: must lie between 1s and 1h`,
 		`c.yaml:7: mailboxes[1].url: is fetched by mailboxes[0] already; name each folder once`}},
+	{"trust: {}", "mailboxes: [{url: \"imaps://u@h/INBOX\", password_file: p, desk: sales, poll: off}]", []string{
+		`c.yaml:7: mailboxes[0].poll: "off" is no duration; write it in ms, s, m or h, such as 30s`}},
 	{"trust: {}", "mailboxes: [{url: \"imap+starttls://u@h/\", password_file: p, desk: sales, oauth2: {token_url: \"http://h/t\"}}, {url: \"imaps://u@h/X\", desk: sales, oauth2: {token_url: \"http://h/t\", scope: s}}]", []string{
 		`c.yaml:7: mailboxes[0].password_file: stands beside oauth2; remove one of them`,
 		`c.yaml:7: mailboxes[1].oauth2.token_url: the secret would travel without TLS; use https`,

@@ -26,7 +26,7 @@ type mailboxConfig struct {
 	// is also what is there then.
 	Since string `yaml:"since"`
 	// How often is looked for new mails where the server cannot tell of them.
-	Poll timer `yaml:"poll"`
+	Poll period `yaml:"poll"`
 }
 
 type oauth2Config struct {
@@ -45,7 +45,7 @@ type oauth2Config struct {
 
 // setDefaults leaves fetched mails where they are.
 func (m *mailboxConfig) setDefaults() {
-	m.After, m.Since, m.Poll = "seen", "now", timer(time.Minute)
+	m.After, m.Since, m.Poll = "seen", "now", period(time.Minute)
 }
 
 func (c *checker) checkMailboxes() {

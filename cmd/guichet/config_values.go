@@ -40,6 +40,18 @@ func (t *timer) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// period is a duration that cannot be off. Whose it is says how long it may be.
+type period time.Duration
+
+func (p *period) UnmarshalText(b []byte) error {
+	d, err := parseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is no duration; write it in ms, s, m or h, such as 30s", b)
+	}
+	*p = period(d)
+	return nil
+}
+
 // parseDuration adds days, of 24 hours, to what time.ParseDuration reads.
 func parseDuration(s string) (time.Duration, error) {
 	days, rest, ok := strings.Cut(s, "d")
