@@ -41,9 +41,9 @@ func StreamPart(p store.Part, raw io.ReaderAt) io.Reader {
 	return io.LimitReader(r, p.Size)
 }
 
-// withoutShells drops each winmail.dat whose files stand behind it: who gets
-// them has no use for it, and a program that unpacks it would show them twice.
-// The page still offers it.
+// withoutShells drops each winmail.dat and smime.p7m whose files stand behind
+// it: who gets them has no use for it, and a program that unpacks it would show
+// them twice. The page still offers it.
 func withoutShells(parts []store.Part) []store.Part {
 	opened := map[int64]bool{} // where those lie that files were found in
 	inner := func(p store.Part) bool { _, _, ok := rfc822.Inner(p.Encoding); return ok }

@@ -16,8 +16,14 @@ import (
 func TestStreamPart(t *testing.T) {
 	words := []string{"QUJD", "QUI", "=", "==", "\r\n", "\n", "\r", " ", "\t", "--", "__", "=3D", "=\n", "= \r\n", "-", "é",
 		"begin 644 x\n", "#0V%T\n", "end\n", strings.Repeat(" ", 900), strings.Repeat("QUJD", 300), strings.Repeat("=3D", 300), strings.Repeat("=", 700)}
+	const signed = "MDkGCSqGSIb3DQEHAqAsMCoCAQExADAhBgkqhkiG9w0BBwGgFAQSMDEyMzQ1Njc4OVFVSkRSRVZHMQA=" // PKCS #7 around 0123456789QUJDREVG
+	words = append(words, signed)
+	if b, _ := io.ReadAll(StreamPart(store.Part{Encoding: "smime/base64:10:8:base64", Length: int64(len(signed)), Size: 99}, strings.NewReader(signed))); string(b) != "ABCDEF" {
+		t.Errorf("out of a signed mail: %q", b)
+	}
 	check := func(t *rapid.T) {
-		encodings := []string{"base64", "quoted-printable", "x-uuencode", "7bit", "tnef:5:40:base64", "tnef:0:4000:quoted-printable", "tnef-mail:3:99:base64"}
+		encodings := []string{"base64", "quoted-printable", "x-uuencode", "7bit", "tnef:5:40:base64", "tnef:0:4000:quoted-printable", "tnef-mail:3:99:base64",
+			"smime/base64:10:8:base64", "smime/:0:4000:"}
 		piece := rapid.OneOf(rapid.SampledFrom(words), rapid.StringN(0, 5, -1))
 		body := strings.Join(rapid.SliceOfN(piece, 0, 60).Draw(t, "body"), "")
 		if n := rapid.SampledFrom([]int{1, 1, 1, 40}).Draw(t, "times"); len(body) < 20_000 {
@@ -56,7 +62,7 @@ func TestStreamPart(t *testing.T) {
 
 // A body that the store cannot read is an error, not a shorter file.
 func TestStreamPartTrouble(t *testing.T) {
-	for _, encoding := range []string{"base64", "quoted-printable", "x-uuencode", "8bit", "tnef:9:300000:base64", "tnef-mail:9:300000:"} {
+	for _, encoding := range []string{"base64", "quoted-printable", "x-uuencode", "8bit", "tnef:9:300000:base64", "tnef-mail:9:300000:", "smime/:9:300000:base64"} {
 		p := store.Part{Encoding: encoding, Length: 400_000, Size: 400_000}
 		if _, err := io.ReadAll(StreamPart(p, failing{})); err != io.ErrUnexpectedEOF {
 			t.Errorf("%s: %v", encoding, err)

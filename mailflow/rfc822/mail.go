@@ -72,7 +72,7 @@ type Part struct {
 	Offset      int64  // of the encoded body in the raw mail
 	Length      int64  // of the encoded body, in bytes
 	Size        int64  // decoded, in bytes
-	In          string // "winmail.dat" if it was found inside one
+	In          string // "winmail.dat" or "smime.p7m" if it was found inside one
 }
 
 // Report is the content of a delivery report (RFC 3464) or of what stands in

@@ -69,14 +69,40 @@ func TestOpaqueText(t *testing.T) {
 	inner := "Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nLa ligne est coupée.\r\n--c\r\nContent-Type: application/pdf; name=plan.pdf\r\n\r\n%PDF\r\n--c--\r\n"
 	m := shape(t, "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\nContent-Transfer-Encoding: base64",
 		base64.StdEncoding.EncodeToString(signedData(inner)))
-	if strings.TrimSpace(m.Text) != "La ligne est coupée." || fileNames(m) != "application/pkcs7-mime smime.p7m" {
+	if strings.TrimSpace(m.Text) != "La ligne est coupée." || fileNames(m) != "application/pkcs7-mime smime.p7m, application/pdf plan.pdf" {
 		t.Errorf("%q, files %q, problems %q", m.Text, fileNames(m), m.Problems)
 	}
-	// One that has only a file is not encrypted, though nothing of it is shown.
+	// One that has only a file is not encrypted.
 	m = shape(t, "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\nContent-Transfer-Encoding: base64",
 		base64.StdEncoding.EncodeToString(signedData("Content-Type: application/pdf; name=plan.pdf\r\n\r\n%PDF\r\n")))
-	if m.Encrypted() {
-		t.Error("a signed file is taken for encrypted")
+	if m.Encrypted() || fileNames(m) != "application/pkcs7-mime smime.p7m, application/pdf plan.pdf" {
+		t.Errorf("a signed file: encrypted is %v, files %q", m.Encrypted(), fileNames(m))
+	}
+}
+
+// The files of a signed mail are opened like any other, whatever its encoding
+// and theirs.
+func TestOpaqueFiles(t *testing.T) {
+	inner := "Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nSee.\r\n--c\r\nContent-Type: image/png; name=a.png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw==\r\n" +
+		"--c\r\nContent-Type: text/csv; name=b.csv\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na;=C3=A9\r\n--c\r\nContent-Type: text/plain; name=c.txt\r\n\r\nplain\r\n--c--\r\n"
+	for _, encoding := range []string{"base64", "binary"} {
+		body := string(signedData(inner))
+		if encoding == "base64" {
+			body = base64.StdEncoding.EncodeToString([]byte(body))
+		}
+		raw := []byte("From: a@b.example\r\nContent-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\r\nContent-Transfer-Encoding: " + encoding + "\r\n\r\n" + body)
+		m := Parse(raw)
+		checkMail(t, m, raw)
+		var got, again []string
+		o := Opener{Raw: raw}
+		for _, p := range m.Parts[min(1, len(m.Parts)):] {
+			name := p.Path + " " + p.Filename + " " + p.In + " "
+			got, again = append(got, name+string(readAll(t, p.Open(raw)))), append(again, name+string(readAll(t, o.Open(p))))
+		}
+		want := []string{"1.2 a.png smime.p7m \x89PNG", "1.3 b.csv smime.p7m a;é", "1.4 c.txt smime.p7m plain"}
+		if !slices.Equal(got, want) || !slices.Equal(again, want) {
+			t.Errorf("%s: %q, %q", encoding, got, again)
+		}
 	}
 }
 
@@ -207,9 +233,11 @@ func TestSignedInSigned(t *testing.T) {
 	}
 }
 
-// FuzzSigned: what is signed is no longer than what carries it.
+// FuzzSigned: what is signed is no longer than what carries it, and what is
+// listed of it can be opened.
 func FuzzSigned(f *testing.F) {
 	f.Add(signedData("Content-Type: text/plain\r\n\r\nHello."))
+	f.Add(signedData("Content-Type: image/png; name=a.png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw==\r\n"))
 	f.Add([]byte("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x30\x80\x02\x01\x01\x31\x00\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x80\x24\x80\x04\x01a\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzztest.Cheap(t, func() {
@@ -217,5 +245,7 @@ func FuzzSigned(f *testing.F) {
 				t.Errorf("%d bytes of %d", n, len(b))
 			}
 		})
+		raw := append([]byte("Content-Type: application/pkcs7-mime\nContent-Transfer-Encoding: binary\n\n"), b...)
+		checkMail(t, Parse(raw), raw)
 	})
 }

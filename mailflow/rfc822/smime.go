@@ -2,13 +2,15 @@ package rfc822
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"slices"
 )
 
 // A mail that is signed but not in the clear is one file, smime.p7m: PKCS #7
 // signed-data (RFC 5652, 8551 §3.5.2) around the mail's body. Nothing of it is
-// secret, so its text is shown; whose signature it bears is not looked at, and
-// files inside it are not listed.
+// secret, so its text is shown and its files are listed; whose signature it
+// bears is not looked at.
 
 const (
 	maxSigned      = 8 << 20 // bytes read of one smime.p7m
@@ -28,15 +30,67 @@ func (m *Mail) Encrypted() bool {
 	})
 }
 
-// signed takes the text out of a signed mail that has no other.
+// signed takes the text out of a signed mail that has no other, and lists the
+// files that are in it behind it.
 func (p *parser) signed(part Part, body []byte) {
 	if part.ContentType != "application/pkcs7-mime" && part.ContentType != "application/x-pkcs7-mime" || !noText(p.m.Text) || p.depth >= maxSignedDepth {
 		return
 	}
-	if content := signedContent(decodeBody(body, part.Encoding, maxSigned)); content != nil {
-		inner := parse(content, p.depth+1, p.torn != nil)
-		p.m.Text, p.m.signed = inner.Text, !inner.Encrypted()
+	b := decodeBody(body, part.Encoding, maxSigned+1)
+	over := len(b) > maxSigned
+	content := signedContent(b[:min(len(b), maxSigned)])
+	if content == nil {
+		return
 	}
+	inner := parse(content, p.depth+1, over || p.torn != nil)
+	p.m.Text, p.m.signed = inner.Text, !inner.Encrypted()
+	if over {
+		p.note("The signed mail is larger than 8 MiB; its files are not listed.")
+		return
+	}
+	for _, f := range inner.Parts {
+		if _, _, ok := Inner(f.Encoding); ok {
+			continue // it lies in another one of them
+		}
+		if p.inner == maxTNEFFiles || len(p.m.Parts) == maxParts {
+			p.note("The signed mail holds more files than are listed; the rest was left out.")
+			return
+		}
+		f.Path, f.In, f.Encoding = part.Path+"."+f.Path, "smime.p7m", signedEncoding(f, part.Encoding)
+		f.Offset, f.Length = part.Offset, part.Length
+		p.addInner(f)
+	}
+}
+
+// signedEncoding says where in the signed content a file stands, and how it is
+// encoded there; see Inner.
+func signedEncoding(f Part, outer string) string {
+	return fmt.Sprintf("%s%s:%d:%d:%s", signedKind, f.Encoding, f.Offset, f.Length, outer)
+}
+
+const signedKind = "smime/"
+
+// signedReader reads a file in signed content.
+type signedReader struct {
+	r           io.Reader // of the decoded smime.p7m
+	content     []byte    // of r, if it was read
+	start, size int64
+	encoding    string
+	file        io.Reader
+}
+
+func (s *signedReader) Read(p []byte) (int, error) {
+	if s.file == nil {
+		if s.content == nil {
+			b, err := io.ReadAll(io.LimitReader(s.r, maxSigned))
+			if err != nil {
+				return 0, err
+			}
+			s.content = signedContent(b)
+		}
+		s.file = Part{Encoding: s.encoding, Offset: s.start, Length: s.size}.Open(s.content)
+	}
+	return s.file.Read(p)
 }
 
 // signedContent is what PKCS #7 signed-data signs; nil if b is none, such as
