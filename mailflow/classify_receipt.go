@@ -1,6 +1,27 @@
 package mailflow
 
-import "strings"
+import (
+	"strings"
+
+	"guichet/mailflow/rfc822"
+)
+
+// Beside is the verdict on a mail that carries these invitations. An answer to
+// one, and its being called off (RFC 5546), are made by a calendar at a click:
+// they are kept like any person's mail and not answered, unless somebody wrote
+// more than a few words to them.
+func (v Verdict) Beside(events []rfc822.Event, text string) Verdict {
+	if !v.Answerable || len(events) == 0 || !fewWords(head(text, 2<<10), 120) {
+		return v
+	}
+	for _, e := range events {
+		if e.Method != "REPLY" && e.Method != "CANCEL" {
+			return v
+		}
+	}
+	v.Answerable, v.Reason = false, "a calendar's "+strings.ToLower(events[0].Method)
+	return v
+}
 
 // receipt finds read receipts without their proper form.
 func (c *classifier) receipt() (Class, string) {

@@ -88,7 +88,7 @@ func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*in
 	env := Envelope{Listener: d.Listener, Client: d.Client, From: d.MailFrom, Recipients: d.Recipients}
 	// A mailbox keeps no envelope: its Return-Path is looked for anyhow.
 	hasEnvelope := d.Listener != ListenerIMAP || d.MailFrom != ""
-	in.verdict = Classify(m, env, hasEnvelope, func(a string) bool { return s.Route(a).Desk != nil })
+	in.verdict = Classify(m, env, hasEnvelope, func(a string) bool { return s.Route(a).Desk != nil }).Beside(in.events, m.Text)
 	in.numbers(s)
 	if d.Reason == ReleasedByHand {
 		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}

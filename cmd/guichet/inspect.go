@@ -69,8 +69,11 @@ func (e *env) inspect(file string) error {
 	}
 	m := rfc822.Parse(raw)
 	row := mailRow(file, m)
+	events := m.Events(raw)
+	v := mailflow.Verdict{Answerable: row.Answerable, Reason: row.Reason}.Beside(events, m.Text)
+	row.Answerable, row.Reason = v.Answerable, v.Reason
 	if strings.TrimSpace(row.Text) == "" { // an invitation alone
-		for _, event := range m.Events(raw) {
+		for _, event := range events {
 			row.Text += event.Line("en") + "\n"
 		}
 	}
