@@ -67,7 +67,7 @@ type cutWords struct {
 var cutLine = map[string]cutWords{
 	"fr": {line: "[Ce message pèse %s ; %s au plus sont acceptés. %s]", more: "plus de %s", words: "Son texte est ici, il manque des fichiers.",
 		part: "Seul le début de son texte est ici.", none: "Seul son début est ici, sans texte lisible."},
-	"en": {line: "[This mail has %s; at most %s are taken. %s]", more: "more than %s", words: "Its words are here, files are missing.",
+	"en": {line: "[This mail is %s; at most %s are taken. %s]", more: "more than %s", words: "Its words are here, files are missing.",
 		part: "Only the beginning of its words is here.", none: "Only its beginning is here, without words that can be read."},
 }
 

@@ -42,7 +42,7 @@ func TestCutMail(t *testing.T) {
 		if len(tickets) != 1 {
 			t.Fatalf("%d tickets", len(tickets))
 		}
-		const line = "[This mail has 3 MB; at most 1 MB are taken. Its words are here, files are missing.]"
+		const line = "[This mail is 3 MB; at most 1 MB are taken. Its words are here, files are missing.]"
 		m := w.messages(tickets[0].ID, store.Public)[0]
 		if words(m.Words) != "It does not print. See the picture. "+line {
 			t.Errorf("words %q", m.Words)
@@ -185,7 +185,7 @@ func TestCutOfAnAgent(t *testing.T) {
 		confirm := w.take(ticket.ConfirmCommand, agent)
 		w.mail(agent, confirm.mail.ReplyTo[0].Address, "Subject: Re: x\nIn-Reply-To: "+confirm.mail.MessageID+"\n\nYes.")
 		w.run()
-		if l := w.take(ticket.Update, ada); !strings.Contains(words(l.mail.Text), "Please see the manual. [This mail has 3 MB; at most 1 MB are taken.") {
+		if l := w.take(ticket.Update, ada); !strings.Contains(words(l.mail.Text), "Please see the manual. [This mail is 3 MB; at most 1 MB are taken.") {
 			t.Errorf("the answer:\n%s", l.mail.Text)
 		}
 		if l := w.take(ticket.Incomplete, agent); !strings.Contains(l.mail.Text, "has reached us in part") {
@@ -211,10 +211,10 @@ func TestCutLine(t *testing.T) {
 			return fmt.Sprintf("From: c%d@customer.example\nDate: Sun, 22 Nov 2026 09:00:00 +0000\nMessage-ID: <%d@customer.example>\nSubject: x\nContent-Type: %s\n\n", n, n, kind)
 		}
 		check(1, "fr", largeMail(1, ada, "", "Bonjour."), "Bonjour. [Ce message pèse 3 Mo ; 1 Mo au plus sont acceptés. Son texte est ici, il manque des fichiers.]")
-		check(2, "de", head(2, "text/plain")+strings.Repeat("A line of a log.\n", 100_000), "A line of a log. […] [This mail has 1.7 MB; at most 1 MB are taken. Only the beginning of its words is here.]")
+		check(2, "de", head(2, "text/plain")+strings.Repeat("A line of a log.\n", 100_000), "A line of a log. […] [This mail is 1.7 MB; at most 1 MB are taken. Only the beginning of its words is here.]")
 		check(3, "en", head(3, "application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m")+strings.Repeat("0123456789abcdef\n", 120_000),
-			"[This mail has 2 MB; at most 1 MB are taken. Only its beginning is here, without words that can be read.]")
+			"[This mail is 2 MB; at most 1 MB are taken. Only its beginning is here, without words that can be read.]")
 		check(4, "en", head(4, "application/pdf; name=a.pdf")+strings.Repeat("0123456789abcdef\n", 61_700),
-			"[This mail has more than 1 MB; at most 1 MB are taken. Only its beginning is here, without words that can be read.]")
+			"[This mail is more than 1 MB; at most 1 MB are taken. Only its beginning is here, without words that can be read.]")
 	})
 }
