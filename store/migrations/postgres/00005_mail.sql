@@ -19,7 +19,7 @@ CREATE TABLE mailbox_mail (
     mailbox_id   BIGINT NOT NULL REFERENCES mailbox (id),
     uid_validity BIGINT NOT NULL,
     uid          BIGINT NOT NULL,
-    state        TEXT NOT NULL,                -- there, wanted, unsure, stuck, taken or done
+    state        TEXT NOT NULL,                -- there, wanted, unsure, stuck, taken, cut or done
     hash         BYTEA,                        -- of what tells mails apart across UIDVALIDITY
     size         BIGINT NOT NULL,
     tries        BIGINT NOT NULL,

@@ -19,7 +19,7 @@ CREATE TABLE mailbox_mail (
     mailbox_id   INTEGER NOT NULL REFERENCES mailbox (id),
     uid_validity INTEGER NOT NULL,
     uid          INTEGER NOT NULL,
-    state        TEXT NOT NULL,                -- there, wanted, unsure, stuck, taken or done
+    state        TEXT NOT NULL,                -- there, wanted, unsure, stuck, taken, cut or done
     hash         BLOB,                         -- of what tells mails apart across UIDVALIDITY
     size         INTEGER NOT NULL,
     tries        INTEGER NOT NULL,
