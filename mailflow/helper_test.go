@@ -23,7 +23,7 @@ import (
 	"guichet/templates"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) { storetest.MainReady(m) }
 
 var ctx = context.Background()
 
@@ -80,12 +80,16 @@ type letter struct {
 	mail *rfc822.Mail
 }
 
+// builtin is one for all: a set never changes, and reading one costs more than
+// most tests.
+var builtin = sync.OnceValues(func() (*templates.Set, error) { return templates.Load("") })
+
 func newWorld(t testing.TB, d *storetest.Database) *world {
 	t.Helper()
 	w := &world{t: t}
 	w.micro.Store(time.Date(2026, 11, 21, 14, 5, 0, 0, time.UTC).UnixMicro())
 	w.db = d.Open(func(o *store.Options) { o.Now = w.now })
-	set, err := templates.Load("")
+	set, err := builtin()
 	w.must(err)
 	var settings atomic.Pointer[Settings]
 	var all atomic.Pointer[templates.Set]

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ import (
 	"guichet/templates"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) { storetest.MainReady(m) }
 
 // site is a portal over a real store, behind a real HTTP server.
 type site struct {
@@ -34,8 +35,12 @@ type site struct {
 
 var start = time.Date(2026, 11, 21, 13, 5, 0, 0, time.UTC)
 
+// builtin is one for all: a set never changes, and reading one costs more than
+// most tests.
+var builtin = sync.OnceValues(func() (*templates.Set, error) { return templates.Load("") })
+
 func newSite(t *testing.T, d *storetest.Database) *site {
-	set, err := templates.Load("")
+	set, err := builtin()
 	if err != nil {
 		t.Fatal(err)
 	}

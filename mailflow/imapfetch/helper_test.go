@@ -18,7 +18,7 @@ import (
 	"guichet/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) { storetest.MainReady(m) }
 
 // patience is how long a test waits for what must come.
 const patience = time.Minute

@@ -32,6 +32,10 @@ type server struct {
 	next  int // number of the next database
 	mu    sync.Mutex
 	own   *os.File // locked while this process lives: see sweep
+
+	ready    sync.Once
+	from     string // the database that new ones are copies of, once ready
+	errReady error
 }
 
 var (
@@ -186,7 +190,7 @@ func (s *server) url(database string) string {
 	return "postgres:///" + database + "?" + url.Values{"host": {s.dir}, "user": {"guichet"}}.Encode()
 }
 
-// create makes an empty database for a test.
+// create makes a database for a test.
 func (s *server) create(t testing.TB) string {
 	t.Helper()
 	s.mu.Lock()
@@ -197,7 +201,11 @@ func (s *server) create(t testing.TB) string {
 	if err := s.admin.QueryRow("SHOW data_directory").Scan(&data); err != nil || data != s.data() {
 		t.Fatalf("storetest: the server is not its own any more: %q, %v", data, err)
 	}
-	if _, err := s.admin.Exec("CREATE DATABASE " + name); err != nil {
+	from, err := s.template()
+	if err == nil {
+		_, err = s.admin.Exec("CREATE DATABASE " + name + " TEMPLATE " + from)
+	}
+	if err != nil {
 		t.Fatalf("storetest: %v", err)
 	}
 	t.Cleanup(func() {

@@ -15,7 +15,7 @@ import (
 	"guichet/store"
 )
 
-// A Database is a fresh, empty database of one test.
+// A Database is a fresh database of one test: empty, or see MainReady.
 type Database struct {
 	Engine string // "sqlite" or "postgres"
 	URL    string // as store.Open takes it
@@ -50,7 +50,11 @@ func Long(t *testing.T, fn func(t *testing.T, d *Database)) {
 
 // SQLite returns a database in a temporary directory.
 func SQLite(t testing.TB) *Database {
-	return &Database{Engine: "sqlite", URL: "sqlite:" + filepath.Join(t.TempDir(), "guichet.db"), t: t}
+	d := &Database{Engine: "sqlite", URL: "sqlite:" + filepath.Join(t.TempDir(), "guichet.db"), t: t}
+	if isReady {
+		copyReady(t, d.Path())
+	}
+	return d
 }
 
 // Postgres returns a database of the process's own server, which it starts if
