@@ -11,7 +11,7 @@ import (
 // A transaction that sees the store as of a mail sees neither anchors that
 // this mail or a later one brought, nor parties that joined later. Of tickets
 // that hold another system's number those of the writer come first.
-func TestAsOf(t *testing.T) { storetest.Each(t, testAsOf) }
+func TestAsOf(t *testing.T) { storetest.Ready(t, testAsOf) }
 
 func testAsOf(t *testing.T, d *storetest.Database) {
 	db := d.Open()

@@ -81,7 +81,9 @@ func childWrite(db *store.DB, say func(...any), name string, large bool) error {
 //
 // It does not test fsync: what a killed process wrote is in the page cache.
 func TestKilledUnderLoad(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	t.Parallel()
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
+		t.Parallel()
 		rounds := map[string]int{"sqlite": 20, "postgres": 5}[d.Engine]
 		if testing.Short() {
 			rounds = 3

@@ -84,7 +84,7 @@ func wantNames(t testing.TB, db *store.DB, want string) {
 }
 
 func TestUpdateIsSeenAndKept(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		var first, second int64
 		update(t, db, func(tx *store.Tx) (err error) {
@@ -106,7 +106,7 @@ func TestUpdateIsSeenAndKept(t *testing.T) {
 }
 
 func TestErrorRollsBack(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		mine := errors.New("mine")
 		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
@@ -121,7 +121,7 @@ func TestErrorRollsBack(t *testing.T) {
 }
 
 func TestPanicIsAnError(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
 			if err := insertName("a")(tx); err != nil {
@@ -141,7 +141,7 @@ func TestPanicIsAnError(t *testing.T) {
 // A failed statement that the function did not mind loses the transaction on
 // PostgreSQL: so it does on SQLite.
 func TestSwallowedErrorLosesTheTransaction(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		update(t, db, insertName("a"))
 		err := db.Update(t.Context(), "test", func(tx *store.Tx) error {
@@ -168,7 +168,7 @@ func TestSwallowedErrorLosesTheTransaction(t *testing.T) {
 }
 
 func TestNoRowsIsNoFailure(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		update(t, db, insertName("a"))
 		update(t, db, func(tx *store.Tx) error {
@@ -183,7 +183,7 @@ func TestNoRowsIsNoFailure(t *testing.T) {
 }
 
 func TestStatementWhileRowsAreOpen(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		update(t, db, insertName("a"))
 		update(t, db, insertName("b"))
@@ -204,7 +204,7 @@ func TestStatementWhileRowsAreOpen(t *testing.T) {
 }
 
 func TestViewCannotWrite(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		if err := db.View(t.Context(), insertName("a")); err == nil {
 			t.Error("a View wrote")
@@ -215,7 +215,7 @@ func TestViewCannotWrite(t *testing.T) {
 
 // A View sees one state, whatever is written beside it.
 func TestViewIsOneState(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		update(t, db, insertName("a"))
 		count := func(tx *store.Tx) (n int) {
@@ -239,7 +239,7 @@ func TestViewIsOneState(t *testing.T) {
 }
 
 func TestViewEndsWithItsContext(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -256,7 +256,7 @@ func TestViewEndsWithItsContext(t *testing.T) {
 }
 
 func TestClock(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		at := time.Date(2026, 11, 20, 8, 30, 0, 123456789, time.FixedZone("", 3600))
 		db := d.Open(func(o *store.Options) { o.Now = func() time.Time { return at } })
 		update(t, db, func(tx *store.Tx) error {
@@ -269,7 +269,7 @@ func TestClock(t *testing.T) {
 }
 
 func TestAfterCommitRunsOnce(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		ran := 0
 		update(t, db, func(tx *store.Tx) error {
@@ -286,7 +286,7 @@ func TestAfterCommitRunsOnce(t *testing.T) {
 }
 
 func TestClosedDB(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d, func(o *store.Options) { o.Serve = true })
 		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 		other, err := d.TryOpen()

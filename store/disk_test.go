@@ -18,7 +18,7 @@ import (
 // A database that reached its limit refuses what is too large, keeps what is
 // not, and goes on when there is space.
 func TestFullDatabase(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	limit := func(pages string) {
 		update(t, db, func(tx *store.Tx) error {
 			var n int
@@ -60,7 +60,7 @@ func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	asRoot(t, "mount", "-t", "tmpfs", "-o", "size=4m,mode=0777", "tmpfs", dir)
 	t.Cleanup(func() { asRoot(t, "umount", dir) })
-	d := storetest.SQLite(t)
+	d := storetest.ReadySQLite(t)
 	d.URL = "sqlite:" + dir + "/guichet.db"
 	db := newTable(t, d)
 	acked := 0
@@ -90,7 +90,7 @@ func TestFullDisk(t *testing.T) {
 
 // A damaged file ends the DB: nothing more is accepted.
 func TestDamagedFile(t *testing.T) {
-	d := storetest.SQLite(t)
+	d := storetest.ReadySQLite(t)
 	db := newTable(t, d)
 	update(t, db, insertName(strings.Repeat("x", 200_000)))
 	root := 0
@@ -124,7 +124,8 @@ func TestDamagedFile(t *testing.T) {
 // While another process has the write lock an update is refused as busy, and
 // so are those that wait behind it, without waiting as long each.
 func TestLockedByAnotherProcess(t *testing.T) {
-	d := storetest.SQLite(t)
+	t.Parallel() // it waits long
+	d := storetest.ReadySQLite(t)
 	db := newTable(t, d)
 	other, err := sql.Open("sqlite3", d.Path()+"?_txlock=immediate")
 	if err != nil {
@@ -155,7 +156,7 @@ func TestLockedByAnotherProcess(t *testing.T) {
 }
 
 func TestOneGatewayServes(t *testing.T) {
-	d := storetest.SQLite(t)
+	d := storetest.ReadySQLite(t)
 	serve := func(o *store.Options) { o.Serve = true }
 	db := newTable(t, d, serve)
 	_, err := d.TryOpen(serve)
@@ -172,7 +173,7 @@ func TestOneGatewayServes(t *testing.T) {
 
 // The WAL is begun anew beside a writer that never pauses and readers.
 func TestWALStaysSmall(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t), func(o *store.Options) { o.Serve = true })
+	db := newTable(t, storetest.ReadySQLite(t), func(o *store.Options) { o.Serve = true })
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -209,7 +210,7 @@ func TestWALStaysSmall(t *testing.T) {
 // Updates that write nothing, as the claims of an idle gateway are, do not
 // keep the WAL from being emptied; ones that write do.
 func TestIdleWAL(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t), func(o *store.Options) { o.Serve = true })
+	db := newTable(t, storetest.ReadySQLite(t), func(o *store.Options) { o.Serve = true })
 	tick := func(seen int64) int64 {
 		t.Helper()
 		n, err := db.Tick(seen)
@@ -236,7 +237,7 @@ func TestIdleWAL(t *testing.T) {
 }
 
 func TestFileIsPrivate(t *testing.T) {
-	d := storetest.SQLite(t)
+	d := storetest.ReadySQLite(t)
 	d.Open()
 	for _, name := range []string{d.Path(), d.Path() + "-wal"} {
 		info, err := os.Stat(name)

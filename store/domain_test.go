@@ -99,7 +99,7 @@ var domain = []struct {
 // TestDomain runs them on one database of each engine: making one takes
 // PostgreSQL longer than most of them.
 func TestDomain(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		c, a, b := twoNodes(t, d)
 		for _, s := range domain {
 			for _, db := range []*store.DB{a, b} {

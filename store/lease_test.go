@@ -47,7 +47,7 @@ func hold(t *testing.T, db *store.DB, name string, fence int64) (ok bool) {
 }
 
 func TestLease(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		c := &clock{time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)}
 		a, b := d.Open(c.named("a")), d.Open(c.named("b"))
 		f1, ok := take(t, a, "mailbox")
@@ -99,7 +99,7 @@ func TestLease(t *testing.T) {
 // A gateway that starts takes over: on SQLite from everybody, on PostgreSQL
 // from gateways that gave no sign of life.
 func TestTakeOverLeases(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		c := &clock{time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)}
 		serve := func(o *store.Options) { o.Serve = d.Engine == "postgres" }
 		a, b := d.Open(c.named("a"), serve), d.Open(c.named("b"), serve)

@@ -15,7 +15,7 @@ import (
 // What goes to SQLite on the writer's own way comes back as it went, and as a
 // reader's connection reads it.
 func TestLiteValues(t *testing.T) {
-	db := storetest.SQLite(t).Open()
+	db := storetest.ReadySQLite(t).Open()
 	do(t, db, func(tx *store.Tx) error {
 		_, err := tx.Exec(`CREATE TABLE v (id INTEGER PRIMARY KEY, i, f, t, b, n)`)
 		return err
@@ -56,7 +56,7 @@ func TestLiteValues(t *testing.T) {
 
 // What cannot be scanned is an error on both ways, and no value of its own.
 func TestLiteScan(t *testing.T) {
-	db := storetest.SQLite(t).Open()
+	db := storetest.ReadySQLite(t).Open()
 	var i int
 	var small int8
 	var yes bool
@@ -97,7 +97,7 @@ func TestLiteScan(t *testing.T) {
 
 // A statement that SQLite refuses says why, and one argument too few is none.
 func TestLiteRefuses(t *testing.T) {
-	db := storetest.SQLite(t).Open()
+	db := storetest.ReadySQLite(t).Open()
 	for query, want := range map[string]string{
 		`SELECT nonsense`:                    "no such column: nonsense",
 		`SELECT 1; SELECT 2`:                 "",

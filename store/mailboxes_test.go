@@ -12,7 +12,7 @@ import (
 )
 
 func TestMailboxes(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		c := &clock{time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
 		db := d.Open(c.named("a"))
 		const name = "support@mail.example/INBOX"
@@ -44,7 +44,7 @@ func TestMailboxes(t *testing.T) {
 }
 
 func TestMailboxJournal(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		c := &clock{time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
 		db := d.Open(c.named("a"))
 		hash := []byte("hash of one mail")

@@ -18,7 +18,7 @@ func TestLanesKeepTheirOrder(t *testing.T) {
 	if _, err := os.Stat("/dev/shm"); err == nil {
 		t.Setenv("TMPDIR", "/dev/shm") // hundreds of commits, of which none is about fsync
 	}
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		c, a, b := twoNodes(t, d)
 		rapid.Check(t, func(rt *rapid.T) {
 			w := &lanesModel{t: t, c: c, last: map[string]int64{}, state: map[int64]store.OutboxState{}, lanes: map[int64]string{}}

@@ -125,7 +125,7 @@ func TestDeadlock(t *testing.T) {
 }
 
 func TestLockKey(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		inside, most := atomic.Int32{}, atomic.Int32{}
 		results := make(chan error)

@@ -55,7 +55,7 @@ func storeRaw(t testing.TB, db *store.DB, data []byte) (id int64) {
 }
 
 func TestRawComesBack(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := d.Open()
 		const c = store.RawChunk
 		for _, n := range []int{0, 1, 5000, c - 1, c, c + 1, 2 * c, 2*c + 1, 3_000_000} {
@@ -92,7 +92,7 @@ func TestRawComesBack(t *testing.T) {
 }
 
 func TestRawReadAt(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := d.Open()
 		data := mail(1_000_000)
 		r, err := db.OpenRaw(t.Context(), storeRaw(t, db, data))
@@ -125,7 +125,7 @@ func TestRawReadAt(t *testing.T) {
 }
 
 func TestNoSuchRaw(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := d.Open()
 		w := db.NewRaw(t.Context())
 		if _, err := w.Write(mail(600_000)); err != nil { // an incomplete one
@@ -141,7 +141,7 @@ func TestNoSuchRaw(t *testing.T) {
 
 // Finish in an update that is rolled back and run again stores the mail once.
 func TestFinishRunsAgain(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		for _, size := range []int{5000, 600_000} {
 			db := newTable(t, storetestFresh(t, d))
 			data := mail(size)
@@ -179,7 +179,7 @@ func TestFinishRunsAgain(t *testing.T) {
 
 // A mail whose Finish was rolled back is removed by Abort.
 func TestAbortAfterFinishFailed(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := d.Open()
 		w := db.NewRaw(t.Context())
 		if _, err := w.Write(mail(600_000)); err != nil {
@@ -208,7 +208,7 @@ func storetestFresh(t *testing.T, d *storetest.Database) *storetest.Database {
 }
 
 func TestAbortRemoves(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := d.Open()
 		w := db.NewRaw(t.Context())
 		if _, err := w.Write(mail(3_000_000)); err != nil {
@@ -236,7 +236,7 @@ func TestAbortRemoves(t *testing.T) {
 
 // The sweep removes what nobody writes any more, and only that.
 func TestSweep(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		now := time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
 		db := d.Open(func(o *store.Options) { o.Now = func() time.Time { return now } })
 		kept := storeRaw(t, db, mail(600_000))

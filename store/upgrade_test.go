@@ -96,9 +96,15 @@ func TestSeeds(t *testing.T) {
 // today's: every row is there with the values it had, and no id is given
 // again.
 func TestUpgrade(t *testing.T) {
-	for _, schema := range storetest.Schemas(t) {
+	t.Parallel()
+	schemas := storetest.Schemas(t)
+	if testing.Short() {
+		schemas = schemas[:1] // whose database goes through every migration
+	}
+	for _, schema := range schemas {
 		t.Run(fmt.Sprint(schema), func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+				t.Parallel()
 				seed := storetest.LoadSeed(t, schema)
 				d.MigrateTo(schema)
 				d.Fill(seed)

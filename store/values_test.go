@@ -71,7 +71,7 @@ func TestCleanOne(t *testing.T) {
 
 // What PostgreSQL would refuse, or store in another form, comes back alike.
 func TestValuesComeBack(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := newTable(t, d)
 		at := time.Date(2026, 11, 20, 8, 30, 0, 123456000, time.UTC)
 		update(t, db, func(tx *store.Tx) error {
@@ -107,7 +107,7 @@ func TestValuesComeBack(t *testing.T) {
 }
 
 func TestKeyFingerprints(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+	storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
 		db := d.Open()
 		read := func() (got []string) {
 			err := db.View(t.Context(), func(tx *store.Tx) (err error) {

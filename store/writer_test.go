@@ -54,7 +54,7 @@ func together(t *testing.T, db *store.DB, fns ...func(*store.Tx) error) []error 
 }
 
 func TestGroupIsOneCommit(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	var fns []func(*store.Tx) error
 	for i := range store.GroupUpdates + 9 {
 		fns = append(fns, insertName(fmt.Sprint(i)))
@@ -74,7 +74,7 @@ func TestGroupIsOneCommit(t *testing.T) {
 }
 
 func TestGroupIsBoundedInBytes(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	var fns []func(*store.Tx) error
 	for i := range 8 {
 		fns = append(fns, insertName(fmt.Sprint(i)+strings.Repeat("x", store.GroupBytes/4)))
@@ -125,7 +125,7 @@ func TestOnlyTheCulpritFails(t *testing.T) {
 		}, "FOREIGN KEY"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			db := newTable(t, storetest.SQLite(t))
+			db := newTable(t, storetest.ReadySQLite(t))
 			update(t, db, insertName("old"))
 			update(t, db, func(tx *store.Tx) error {
 				_, err := tx.Exec(`CREATE TABLE child (parent INTEGER REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)`)
@@ -147,7 +147,7 @@ func TestOnlyTheCulpritFails(t *testing.T) {
 // An update that fails before it wrote does not cost the others a second run
 // and a commit each.
 func TestFailureWithoutWritesKeepsTheGroup(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	runs, mine := 0, errors.New("mine")
 	before := db.Commits()
 	errs := together(t, db,
@@ -166,7 +166,7 @@ func TestFailureWithoutWritesKeepsTheGroup(t *testing.T) {
 // Whoever finds nobody writing writes on its own goroutine. If that ends within
 // its update nothing is stored, and the others go on.
 func TestCallerEndsItsGoroutine(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	for db.Writing() {
 		runtime.Gosched()
 	}
@@ -194,7 +194,7 @@ func TestCallerEndsItsGoroutine(t *testing.T) {
 
 // Nobody is told anything before the commit that holds it.
 func TestNoAnswerBeforeTheCommit(t *testing.T) {
-	d := storetest.SQLite(t)
+	d := storetest.ReadySQLite(t)
 	db := newTable(t, d)
 	answered := make(chan error, 1)
 	seen := false
@@ -220,7 +220,7 @@ func TestNoAnswerBeforeTheCommit(t *testing.T) {
 }
 
 func TestCallerGivesUpBeforeItsTurn(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	holding, release := make(chan struct{}), make(chan struct{})
 	first := make(chan error, 1)
 	go func() {
@@ -254,7 +254,7 @@ func TestCallerGivesUpBeforeItsTurn(t *testing.T) {
 // A caller that gives up during its turn learns what came of it, and the
 // statements of the group are not interrupted.
 func TestCallerGivesUpDuringItsTurn(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	err := db.Update(ctx, "test", func(tx *store.Tx) error {
 		cancel()
@@ -269,7 +269,7 @@ func TestCallerGivesUpDuringItsTurn(t *testing.T) {
 // A caller whose context ended before its update is run again, singly, is
 // told so, and its update is not stored.
 func TestCallerGivesUpBeforeTheSecondRun(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan error, 1)
 	together(t, db,
@@ -286,7 +286,7 @@ func TestCallerGivesUpBeforeTheSecondRun(t *testing.T) {
 }
 
 func TestCloseFinishesWhatWaits(t *testing.T) {
-	d := storetest.SQLite(t)
+	d := storetest.ReadySQLite(t)
 	db := newTable(t, d)
 	holding, release := make(chan struct{}), make(chan struct{})
 	results := make(chan error, 3)
@@ -314,7 +314,7 @@ func TestCloseFinishesWhatWaits(t *testing.T) {
 
 // Urgent updates go before those that wait, and leave those half of a group.
 func TestUrgentGoesFirst(t *testing.T) {
-	db := newTable(t, storetest.SQLite(t))
+	db := newTable(t, storetest.ReadySQLite(t))
 	const plain, urgent = 10, 80
 	var order []string // written by the one writer
 	holding, release := make(chan struct{}), make(chan struct{})

@@ -321,7 +321,7 @@ func (g *running) settled() {
 // until waits for a condition that must come true.
 func (g *running) until(what string, ok func() bool) {
 	g.t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(g.patience)
 	for !ok() {

@@ -3,9 +3,11 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"net/smtp"
 	"os"
 	"regexp"
@@ -71,8 +73,8 @@ var mailBombs = []struct {
 		return b.String() + "\r\n\r\nx\r\n"
 	}},
 	{"references", func(size int) string { return "References:" + fill(size, " <aaaaaaa@b.example>\r\n") + "\r\nx\r\n" }},
-	{"marks of answers", func(int) string {
-		return "Subject: " + fill(250_000, "Re:") + "\r\n\r\nx\r\n"
+	{"marks of answers", func(size int) string {
+		return "Subject: " + fill(min(size, 250_000), "Re:") + "\r\n\r\nx\r\n"
 	}},
 	{"quoted-printable", func(size int) string {
 		return "Content-Transfer-Encoding: quoted-printable\r\n\r\n" + fill(size, fill(75, "=3D")+"\r\n")
@@ -106,11 +108,16 @@ var mailBombs = []struct {
 func zips(size int) string {
 	inner := bytes.Repeat([]byte{0}, 10<<20)
 	for range 3 {
-		var b bytes.Buffer
+		// Packed once, and ten times in the archive.
+		var packed, b bytes.Buffer
+		fw, _ := flate.NewWriter(&packed, flate.DefaultCompression)
+		fw.Write(inner)
+		fw.Close()
 		w := zip.NewWriter(&b)
 		for i := range 10 {
-			f, _ := w.Create(fmt.Sprintf("%d.zip", i))
-			f.Write(inner)
+			f, _ := w.CreateRaw(&zip.FileHeader{Name: fmt.Sprintf("%d.zip", i), Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(inner),
+				CompressedSize64: uint64(packed.Len()), UncompressedSize64: uint64(len(inner))})
+			f.Write(packed.Bytes())
 		}
 		w.Close()
 		inner = b.Bytes()
@@ -119,8 +126,17 @@ func zips(size int) string {
 }
 
 // wrapped is base64 in lines.
-func wrapped(b []byte) string {
-	return regexp.MustCompile(`.{76}`).ReplaceAllString(base64.StdEncoding.EncodeToString(b), "$0\r\n") + "\r\n"
+func wrapped(b []byte) string { return inLines(base64.StdEncoding.EncodeToString(b), "\r\n") + "\r\n" }
+
+// inLines ends every 76 octets of base64 with end.
+func inLines(text, end string) string {
+	var b strings.Builder
+	b.Grow(len(text) + len(text)/76*len(end))
+	for ; len(text) >= 76; text = text[76:] {
+		b.WriteString(text[:76])
+		b.WriteString(end)
+	}
+	return b.String() + text
 }
 
 // winmailBomb is a winmail.dat of packed RTF that unpacks to eight times its
@@ -271,8 +287,11 @@ func TestHostileCharsets(t *testing.T) {
 		}
 		defer c.Close()
 		sent := 0
-		for _, charset := range charsetNames {
-			for _, end := range []string{"", "\xe3\x81", "\x1b$B\x30", "~{\x3b+AGE\x8f", "\x00\xff\xfe\xd8"} {
+		for i, charset := range charsetNames {
+			for j, end := range []string{"", "\xe3\x81", "\x1b$B\x30", "~{\x3b+AGE\x8f", "\x00\xff\xfe\xd8"} {
+				if testing.Short() && j != i%5 {
+					continue // the race detector makes them dear: each once
+				}
 				sent++
 				text := "Bonjour \xe9\xe8 \xc3\xa9 \x1b$B4A;z\x1b(B \xb4\xc1\xbb\xfa \x83e " + end
 				raw := fmt.Sprintf("From: =?%[1]s?q?=E9=1B$B=30?= <c%[2]d@customer.example>\r\nTo: support@desk.example\r\nMessage-ID: <c%[2]d@customer.example>\r\n"+

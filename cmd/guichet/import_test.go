@@ -45,9 +45,10 @@ func archive(t testing.TB, dir string) (mbox, maildir string) {
 }
 
 // TestImport brings an archive in twice, and then a party answers.
-func TestImport(t *testing.T) { storetest.Each(t, testImport) }
+func TestImport(t *testing.T) { storetest.Slow(t, testImport) }
 
 func testImport(t *testing.T, d *storetest.Database) {
+	t.Parallel()
 	g := startGateway(t, d.URL, "max_message_size: 25MiB", "max_message_size: 2KiB", "desks:\n", "old_numbers: [{system: rt, pattern: '\\[RT #([0-9]+)\\]'}]\ndesks:\n")
 	mbox, maildir := archive(t, g.dir)
 	sum := func(want string, code int, args ...string) {

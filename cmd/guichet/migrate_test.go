@@ -45,6 +45,7 @@ func migrated(t *testing.T, from, to string) map[string]string {
 // TestMigrate takes a store that real mails made from SQLite to PostgreSQL and
 // back: nothing changes, and the gateway goes on with it on both.
 func TestMigrate(t *testing.T) {
+	t.Parallel()
 	first, pg, last := storetest.SQLite(t), storetest.Postgres(t), storetest.SQLite(t)
 	made := makeStore(t, first)
 	schemas := storetest.Schemas(t)
@@ -205,24 +206,26 @@ func TestFaultMigrateKilled(t *testing.T) {
 // TestMigrateLarge copies a mail of 25 MB and many rows, both ways: memory is
 // bounded by the batch and not by the mail.
 func TestMigrateLarge(t *testing.T) {
-	if testing.Short() {
-		t.Parallel() // nothing is measured
+	t.Parallel()
+	tickets, size := 20_000, int64(25<<20)
+	if testing.Short() { // the race detector makes them dear
+		tickets, size = 4_000, 5<<20
 	}
 	from := storetest.SQLite(t)
 	schemas := storetest.Schemas(t)
 	from.MigrateTo(schemas[len(schemas)-1])
-	grow(t, from, 20_000)
+	grow(t, from, tickets)
 	db := from.Open()
 	w := db.NewRaw(t.Context())
 	random := rand.NewChaCha8([32]byte{1})
-	if _, err := io.CopyN(w, random, 25<<20); err != nil {
+	if _, err := io.CopyN(w, random, size); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Update(t.Context(), "test", func(tx *store.Tx) error { _, _, _, err := w.Finish(tx); return err }); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()
-	const rows = 20_000*4 + 102
+	rows := tickets*4 + 102
 	pg, back := storetest.Postgres(t), storetest.SQLite(t)
 	for _, way := range [][2]*storetest.Database{{from, pg}, {pg, back}} {
 		cmd := programCmd(t, "migrate", way[0].URL, way[1].URL)
@@ -237,8 +240,8 @@ func TestMigrateLarge(t *testing.T) {
 			t.Fatalf("%v: %s", err, &errs)
 		}
 		took := time.Since(begin)
-		t.Logf("%s to %s: %d rows and 25 MB in %v (%v of CPU): %.0f rows/s with the verification, %d MB at most", way[0].Engine,
-			way[1].Engine, rows, took.Round(time.Millisecond), cmd.ProcessState.UserTime().Round(time.Millisecond), rows/took.Seconds(), peak)
+		t.Logf("%s to %s: %d rows and %d MB in %v (%v of CPU): %.0f rows/s with the verification, %d MB at most", way[0].Engine,
+			way[1].Engine, rows, size>>20, took.Round(time.Millisecond), cmd.ProcessState.UserTime().Round(time.Millisecond), float64(rows)/took.Seconds(), peak)
 		if peak > 128 && !testing.Short() { // the race detector needs more
 			t.Errorf("%d MB at most", peak)
 		}

@@ -134,9 +134,10 @@ func TestReplay(t *testing.T) {
 // TestReplayAgainst judges a store's own mails anew: nothing differs under the
 // same configuration, what differs under another one is named, and the store
 // is only read.
-func TestReplayAgainst(t *testing.T) { storetest.Each(t, testReplayAgainst) }
+func TestReplayAgainst(t *testing.T) { storetest.Slow(t, testReplayAgainst) }
 
 func testReplayAgainst(t *testing.T, d *storetest.Database) {
+	t.Parallel()
 	g := startGateway(t, d.URL)
 	put := func(from, rest string) {
 		t.Helper()

@@ -33,8 +33,7 @@ type server struct {
 	mu    sync.Mutex
 	own   *os.File // locked while this process lives: see sweep
 
-	ready    sync.Once
-	from     string // the database that new ones are copies of, once ready
+	ready    sync.Once // makes the database "ready", which others are copies of
 	errReady error
 }
 
@@ -190,8 +189,8 @@ func (s *server) url(database string) string {
 	return "postgres:///" + database + "?" + url.Values{"host": {s.dir}, "user": {"guichet"}}.Encode()
 }
 
-// create makes a database for a test.
-func (s *server) create(t testing.TB) string {
+// create makes a database for a test, a copy of another.
+func (s *server) create(t testing.TB, template string) string {
 	t.Helper()
 	s.mu.Lock()
 	s.next++
@@ -201,11 +200,7 @@ func (s *server) create(t testing.TB) string {
 	if err := s.admin.QueryRow("SHOW data_directory").Scan(&data); err != nil || data != s.data() {
 		t.Fatalf("storetest: the server is not its own any more: %q, %v", data, err)
 	}
-	from, err := s.template()
-	if err == nil {
-		_, err = s.admin.Exec("CREATE DATABASE " + name + " TEMPLATE " + from)
-	}
-	if err != nil {
+	if _, err := s.admin.Exec("CREATE DATABASE " + name + " TEMPLATE " + template); err != nil {
 		t.Fatalf("storetest: %v", err)
 	}
 	t.Cleanup(func() {

@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,15 +11,48 @@ import (
 	"guichet/store"
 )
 
-// isReady says that every database has today's schema from the start.
-var isReady bool
+// allReady says that SQLite and Postgres give what Ready does.
+var allReady bool
 
 // MainReady is Main for a package that tests what is done with a database, not
 // how one is made: its databases have today's schema from the start, copied
 // from one that was made once. To make each costs more than most tests.
 func MainReady(m *testing.M) {
-	isReady = true
+	allReady = true
 	Main(m)
+}
+
+// Ready is Each with databases that have today's schema from the start.
+func Ready(t *testing.T, fn func(t *testing.T, d *Database)) {
+	t.Run("sqlite", func(t *testing.T) { fn(t, ReadySQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { fn(t, readyPostgres(t)) })
+}
+
+// ReadySQLite is SQLite with today's schema from the start.
+func ReadySQLite(t testing.TB) *Database {
+	d := newSQLite(t)
+	file, err := readyFile()
+	if err == nil {
+		err = os.WriteFile(d.Path(), file, 0o600)
+	}
+	if err != nil {
+		t.Fatalf("storetest: %v", err)
+	}
+	return d
+}
+
+func readyPostgres(t testing.TB) *Database {
+	t.Helper()
+	s := ownServer(t)
+	s.ready.Do(func() {
+		if _, s.errReady = s.admin.Exec("CREATE DATABASE ready"); s.errReady == nil {
+			s.errReady = create(s.url("ready"))
+		}
+	})
+	if s.errReady != nil {
+		t.Fatalf("storetest: %v", s.errReady)
+	}
+	return &Database{Engine: "postgres", URL: s.create(t, "ready"), t: t}
 }
 
 // readyFile is the file of a new SQLite database.
@@ -42,34 +74,4 @@ func create(url string) error {
 		return err
 	}
 	return db.Close()
-}
-
-// copyReady puts a new database at path.
-func copyReady(t testing.TB, path string) {
-	t.Helper()
-	file, err := readyFile()
-	if err == nil {
-		err = os.WriteFile(path, file, 0o600)
-	}
-	if err != nil {
-		t.Fatalf("storetest: %v", err)
-	}
-}
-
-// template is the database of the server that new ones are copies of.
-func (s *server) template() (string, error) {
-	s.ready.Do(func() {
-		s.from = "template1"
-		if !isReady {
-			return
-		}
-		s.from = "ready"
-		if _, s.errReady = s.admin.Exec("CREATE DATABASE ready"); s.errReady == nil {
-			s.errReady = create(s.url("ready"))
-		}
-	})
-	if s.errReady != nil {
-		return "", fmt.Errorf("make the first database: %w", s.errReady)
-	}
-	return s.from, nil
 }

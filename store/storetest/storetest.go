@@ -15,7 +15,7 @@ import (
 	"guichet/store"
 )
 
-// A Database is a fresh database of one test: empty, or see MainReady.
+// A Database is a fresh database of one test: empty, or see Ready.
 type Database struct {
 	Engine string // "sqlite" or "postgres"
 	URL    string // as store.Open takes it
@@ -50,18 +50,24 @@ func Long(t *testing.T, fn func(t *testing.T, d *Database)) {
 
 // SQLite returns a database in a temporary directory.
 func SQLite(t testing.TB) *Database {
-	d := &Database{Engine: "sqlite", URL: "sqlite:" + filepath.Join(t.TempDir(), "guichet.db"), t: t}
-	if isReady {
-		copyReady(t, d.Path())
+	if allReady {
+		return ReadySQLite(t)
 	}
-	return d
+	return newSQLite(t)
+}
+
+func newSQLite(t testing.TB) *Database {
+	return &Database{Engine: "sqlite", URL: "sqlite:" + filepath.Join(t.TempDir(), "guichet.db"), t: t}
 }
 
 // Postgres returns a database of the process's own server, which it starts if
 // it is the first. It is dropped when the test ends.
 func Postgres(t testing.TB) *Database {
 	t.Helper()
-	return &Database{Engine: "postgres", URL: ownServer(t).create(t), t: t}
+	if allReady {
+		return readyPostgres(t)
+	}
+	return &Database{Engine: "postgres", URL: ownServer(t).create(t, "template1"), t: t}
 }
 
 // Open opens the database, which it makes if this is the first time, and
