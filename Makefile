@@ -30,6 +30,11 @@ export CGO_ENABLED := 1
 # make thousands of databases; a disk's own part is for make fault and bench.
 QUICK = $(shell [ "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && echo "GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=/dev/shm")
 
+# How many packages are tested at once, and how many tests of one: much of what
+# they do is waiting, for timers and for each other's processes.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+BESIDE := -p $(shell expr $(CORES) + 2) -parallel $(shell expr $(CORES) \* 4)
+
 .PHONY: help build run machine servers test lint race fuzz fuzz-long bench bench-go fault fault-long e2e vuln golden seed clean
 
 help:
@@ -53,7 +58,7 @@ servers:
 
 ## test     all tests but the fault tests, on SQLite and PostgreSQL
 test: machine servers
-	$(QUICK) $(GO) test -tags "$(TAGS)" -skip '$(SKIP)' -timeout 10m $(PKG)
+	$(QUICK) $(GO) test $(BESIDE) -tags "$(TAGS)" -skip '$(SKIP)' -timeout 10m $(PKG)
 
 ## lint     gofmt, go vet, staticcheck
 lint: machine
@@ -66,9 +71,10 @@ lint: machine
 	$(GO) vet -tags "$(TAGS) bench" ./cmd/guichet
 	$(GO) run $(STATICCHECK) -tags "$(TAGS) bench" ./cmd/guichet
 
-## race     all tests under the race detector
+## race     all tests of what has goroutines, under the race detector
+# Nothing here is about memory, and the detector makes its collection dear.
 race: machine servers
-	$(QUICK) $(GO) test -race -short -tags "$(TAGS)" -skip '^TestFault' -timeout 15m $(PKG)
+	packages=$$(.ci/raced $(PKG)) && GOGC=400 $(QUICK) $(GO) test $(BESIDE) -race -short -vet=off -tags "$(TAGS)" -skip '^TestFault' -timeout 15m $$packages
 
 ## fuzz     each fuzz target for FUZZTIME (5s); FUZZ=PATTERN for some
 fuzz: machine
@@ -104,7 +110,7 @@ fault-long: machine servers
 ## e2e      the stories of testdata/, played by the real binary
 e2e: build servers
 	@.ci/some 'func TestE2E' 'end-to-end tests'
-	GUICHET_BIN="$(CURDIR)/bin/guichet" $(QUICK) $(GO) test -tags "$(TAGS)" -count=1 -run '^TestE2E' -timeout 15m $$(.ci/some --packages 'func TestE2E')
+	GUICHET_BIN="$(CURDIR)/bin/guichet" $(QUICK) $(GO) test $(BESIDE) -tags "$(TAGS)" -count=1 -run '^TestE2E' -timeout 15m $$(.ci/some --packages 'func TestE2E')
 
 ## golden   rewrite the expected mails; look at the difference before you keep it
 golden: machine
