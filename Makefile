@@ -67,9 +67,8 @@ lint: machine
 	$(GO) vet -tags "$(TAGS)" $(PKG)
 	$(GO) run $(STATICCHECK) -tags "$(TAGS)" $(PKG)
 	$(GO) vet -tags "$(TAGS) crash" $(CRASHPKG)
-	$(GO) run $(STATICCHECK) -tags "$(TAGS) crash" $(CRASHPKG)
 	$(GO) vet -tags "$(TAGS) bench" ./cmd/guichet
-	$(GO) run $(STATICCHECK) -tags "$(TAGS) bench" ./cmd/guichet
+	$(GO) run $(STATICCHECK) -tags "$(TAGS) crash bench" $(CRASHPKG)
 
 ## race     all tests of what has goroutines, under the race detector
 # Nothing here is about memory, and the detector makes its collection dear.
