@@ -127,7 +127,7 @@ func TestPoison(t *testing.T) {
 		if s := q.states(); s[Sent] != 99 {
 			t.Errorf("%v", s)
 		}
-		after(6 * 24 * time.Hour)
+		after(giveUp + 3*time.Hour)
 		if r := q.row(0); r.state != Failed {
 			t.Errorf("%+v", r)
 		}

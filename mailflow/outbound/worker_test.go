@@ -103,7 +103,7 @@ func TestSchedule(t *testing.T) {
 		began := time.Now()
 		q.add("a", began)
 		started(t, w)
-		after(10 * 24 * time.Hour)
+		after(giveUp + 3*time.Hour) // three times the longest gap
 		row := q.row(0)
 		asked, _ := f.log()
 		var gaps []string
