@@ -93,6 +93,9 @@ func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*in
 	if d.Reason == ReleasedByHand {
 		in.verdict = Verdict{Class: ClassPerson, Reason: ReleasedByHand}
 	}
+	if len(m.InReplyTo)+len(m.References) > 0 {
+		phraseBook() // made here, not in the first decision that wants it
+	}
 	in.about = cmp.Or(f.complains(m, in.verdict, raw), f.returned(in))
 	in.hash(raw)
 	row, ok, err := f.confirmRow(ctx, in)
