@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"math"
 	"strings"
 	"time"
 
@@ -74,13 +75,22 @@ func (tx *Tx) TakenSince(o Outbox) (has bool, err error) {
 // reached, as far as is known.
 func (tx *Tx) LostAmong(rows []Outbox) ([]Outbox, error) {
 	var ids []any
+	first, last := int64(math.MaxInt64), int64(0)
 	for _, o := range rows {
 		if o.TicketID != 0 && o.Party >= 0 {
 			ids = append(ids, o.TicketID)
+			first, last = min(first, o.TicketID), max(last, o.TicketID)
 		}
 	}
 	if len(ids) == 0 {
 		return nil, nil
+	}
+	// One step in an index that is nearly empty mostly ends it; a list costs a
+	// step for each ticket, and SQLite a table to hold it.
+	var some bool
+	err := tx.row(`SELECT EXISTS (SELECT 1 FROM party WHERE reachable = 0 AND ticket_id BETWEEN ? AND ?)`, first, last).Scan(&some)
+	if err != nil || !some {
+		return nil, err
 	}
 	found, err := tx.query(`SELECT ticket_id, ordinal FROM party WHERE reachable = 0 AND ticket_id IN (`+marks(len(ids))+`)`, ids...)
 	if err != nil {

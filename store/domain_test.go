@@ -91,6 +91,7 @@ var domain = []struct {
 	{"ImportTwiceUpdates", testImportTwiceUpdates},
 	{"OrganisationOf", testOrganisationOf},
 	{"Language", testLanguage},
+	{"LostAmong", testLostAmong},
 	{"Spend", testSpend},
 	{"SpendersCollide", testSpendersCollide},
 	{"HostileText", testHostileText},

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (o Outbox) Lane() string {
 	if o.TicketID == 0 {
 		return fmt.Sprintf("%s %s %s", o.Desk, o.Kind, o.Recipient)
 	}
-	return fmt.Sprintf("%d %s", o.TicketID, o.Recipient)
+	return strconv.FormatInt(o.TicketID, 10) + " " + o.Recipient // asked for several times a mail
 }
 
 const outboxColumns = `id, ticket_id, desk, party, kind, recipient, state, priority, due, tries, created, reply, args, cause, mail_id, fence`

@@ -49,6 +49,34 @@ func testAddParty(t *testing.T, c *steps, a, b *store.DB) {
 	}
 }
 
+func testLostAmong(t *testing.T, c *steps, a, b *store.DB) {
+	var rows []store.Outbox
+	for i := range 4 {
+		tk := in(t, a, addTicket)
+		for _, address := range []string{"a@x", "b@x"} {
+			p := addParty(t, a, store.Party{TicketID: tk, Role: ticket.Customer, Address: address})
+			rows = append(rows, store.Outbox{ID: int64(i), TicketID: tk, Party: p.Ordinal})
+		}
+	}
+	lost := func(rows ...store.Outbox) []store.Outbox {
+		t.Helper()
+		return in(t, a, func(tx *store.Tx) ([]store.Outbox, error) { return tx.LostAmong(rows) })
+	}
+	lose := func(o store.Outbox) {
+		do(t, a, func(tx *store.Tx) error { return tx.SetReachable(o.TicketID, o.Party, false) })
+	}
+	same(t, "all can be reached", len(lost(rows...)), 0)
+	lose(rows[3])
+	same(t, "one is lost", lost(rows...), rows[3:4])
+	same(t, "it is the only one", lost(rows[3]), rows[3:4])
+	same(t, "the other party of its ticket", len(lost(rows[2])), 0)
+	same(t, "tickets on both sides of its own", len(lost(rows[0], rows[4])), 0)
+	lose(rows[7])
+	same(t, "the first and the last", lost(rows[7], rows[3]), []store.Outbox{rows[7], rows[3]})
+	same(t, "the last ticket before the first", lost(rows[7], rows[0]), rows[7:])
+	same(t, "of no ticket, of no party", len(lost(store.Outbox{Party: 1}, store.Outbox{TicketID: rows[3].TicketID, Party: -1})), 0)
+}
+
 func testPartyIsFoundAndChanged(t *testing.T, c *steps, a, b *store.DB) {
 	tk := in(t, a, addTicket)
 	p := addParty(t, a, store.Party{TicketID: tk, Role: ticket.Customer, Address: "a@x"})

@@ -130,7 +130,13 @@ var hot = map[string]func(*store.Tx) error{
 		return err
 	},
 	"LostAmong": func(tx *store.Tx) error {
-		_, err := tx.LostAmong([]store.Outbox{{TicketID: 5, Party: 1}, {TicketID: 6, Party: 1}})
+		if err := tx.SetReachable(5, 1, false); err != nil {
+			return err
+		}
+		lost, err := tx.LostAmong([]store.Outbox{{TicketID: 5, Party: 1}, {TicketID: 6, Party: 1}})
+		if err == nil && len(lost) != 1 {
+			err = fmt.Errorf("lost are %v", lost)
+		}
 		return err
 	},
 	"IncompleteRaw": func(tx *store.Tx) error { _, err := tx.IncompleteRaw(tx.Now()); return err },
@@ -168,6 +174,7 @@ var wanted = map[string][]string{
 	"SameContent":        {"delivery_copy (copy_hash=?"},
 	"SameContentBare":    {"delivery_content (content_hash=?"},
 	"HasCopy":            {"delivery_copy (copy_hash=?"},
+	"LostAmong":          {"party_lost (ticket_id>? AND ticket_id<?)", "party_lost (ticket_id=?"},
 	"LaneIsFree":         {"outbox_lane (lane=?", "outbox_sending (lane=?"},
 	"SameMail":           {"delivery_copy (copy_hash=?"},
 	"LeaseOutbox":        {"outbox_due (priority=? AND due<?)", "outbox_lane (lane=? AND id<?)", "outbox_sending (lane=? AND id<?)"},
