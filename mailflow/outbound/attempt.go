@@ -110,7 +110,7 @@ func (r *run) send(stop, sending context.Context) {
 
 // attempt makes one try of a row.
 func (r *run) attempt(sending context.Context, p prepared) Outcome {
-	ctx, cancel := context.WithTimeoutCause(sending, r.Attempt, fmt.Errorf("the attempt took longer than %s", r.Attempt))
+	ctx, cancel := context.WithTimeoutCause(sending, r.Attempt, r.late)
 	defer cancel()
 	r.counts.underway.Add(1)
 	res := r.hand(ctx, p.item, p.mail)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -137,6 +138,7 @@ type run struct {
 	// moved is ticked when a row left the line or the worker's hands, or a
 	// pause began, so that the dispatcher looks again.
 	moved chan struct{}
+	late  error        // why an attempt is cut off
 	lost  error        // the recorder's last word; read when it has ended
 	line  atomic.Int64 // rows leased and not yet under way
 
@@ -156,6 +158,7 @@ type job struct {
 func newRun(w *Worker) *run {
 	return &run{
 		Worker:   w,
+		late:     fmt.Errorf("the attempt took longer than %s", w.Attempt),
 		jobs:     make(chan job, maxBatch+w.Connections),
 		made:     make(chan prepared, w.Connections),
 		outcomes: make(chan Outcome, unrecorded*w.Connections),
