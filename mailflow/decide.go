@@ -390,16 +390,22 @@ func (d *decision) addressed() []string { return d.in.people() }
 
 // people are the addresses in From, To and Cc, in lower case.
 func (in *incoming) people() []string {
-	if in.isPerson != nil {
+	if in.named != nil {
 		return in.persons
 	}
-	in.isPerson = map[string]bool{"": true}
+	in.named = map[string]bool{"": true}
 	for _, list := range [][]rfc822.Address{in.mail.From, in.mail.To, in.mail.Cc} {
 		for _, a := range list {
-			if address := strings.ToLower(a.Address); !in.isPerson[address] {
-				in.persons, in.isPerson[address] = append(in.persons, address), true
+			if address := strings.ToLower(a.Address); !in.named[address] {
+				in.persons, in.named[address] = append(in.persons, address), true
 			}
 		}
 	}
 	return in.persons
+}
+
+// names says that an address is one of these people.
+func (in *incoming) names(address string) bool {
+	in.people()
+	return address != "" && in.named[address]
 }

@@ -370,8 +370,8 @@ func (f *Flow) rawSize(id int64) (size int64, err error) {
 }
 
 // parse reads the bytes of a mail, or of the beginning of one that is cut,
-// within Limits.ReadTimeout. A mail that no limit of the
-// reader stops in time is held, its reading goes on and is forgotten.
+// within Limits.ReadTimeout. A mail that no limit of the reader stops in time
+// is held, its reading goes on and is forgotten.
 func (f *Flow) parse(raw []byte, cut bool) (*rfc822.Mail, error) {
 	read := rfc822.Parse
 	if cut {

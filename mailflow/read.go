@@ -41,8 +41,8 @@ type incoming struct {
 
 	contentHash, copyHash []byte
 
-	persons  []string // for people, once made
-	isPerson map[string]bool
+	persons []string // for people, once made
+	named   map[string]bool
 }
 
 // read is stage 2, with what deciding will need of other mails: that

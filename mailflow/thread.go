@@ -234,9 +234,8 @@ func (f *Flow) converses(a store.Anchor, overtaken bool, in *incoming) bool {
 		return false
 	}
 	s := f.Settings.Load()
-	in.people()
 	return slices.ContainsFunc(a.People, func(address string) bool {
-		return address != "" && in.isPerson[address] && s.Route(address).Desk == nil && s.Agent(address) == nil
+		return in.names(address) && s.Route(address).Desk == nil && s.Agent(address) == nil
 	})
 }
 
