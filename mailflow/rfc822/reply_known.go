@@ -96,7 +96,8 @@ const knownRun = 4
 // however its lines are wrapped: a line goes if each of its words belongs to a
 // run of four that stands in known too. So a greeting that both texts share
 // stays where new words follow it, and goes within the known text. Known text
-// of fewer words is removed where it is a whole line. Time and memory are
+// of fewer words is removed where it is a whole line, a line without words
+// where it follows what was removed. Time and memory are
 // linear in both.
 func WithoutKnown(text, known string) string {
 	runs, lines := knownRuns(known)
@@ -115,7 +116,9 @@ func WithoutKnown(text, known string) string {
 	for _, s := range spans {
 		line := strings.Join(words[s.from:s.to], " ")
 		switch {
-		case s.from == s.to && !hasWordsOrMarks(s.raw):
+		case s.from == s.to && removed && lines[marksOf(s.raw)]:
+			continue
+		case s.from == s.to && marksOf(s.raw) == "":
 			if !removed {
 				out = append(out, s.raw)
 			}
@@ -131,9 +134,9 @@ func WithoutKnown(text, known string) string {
 	return trimLines(out)
 }
 
-// hasWordsOrMarks tells whether a line without words still says something: an
-// emoji, a row of digits is words; ">" and blanks are nothing.
-func hasWordsOrMarks(raw string) bool { return strings.Trim(raw, "> \t\r\u00a0") != "" }
+// marksOf is what a line without words still says: an emoji, a rule; ">" and
+// blanks are nothing.
+func marksOf(raw string) string { return strings.Trim(raw, "> \t\r\u00a0") }
 
 func allTrue(b []bool) bool {
 	for _, v := range b {
@@ -189,11 +192,12 @@ func knownRuns(known string) (runs map[uint64]bool, lines map[string]bool) {
 	for i := 0; i+knownRun <= len(words); i++ {
 		runs[h.of(words[i:i+knownRun])] = true
 	}
-	if len(words) < knownRun {
-		for _, s := range spans {
-			if s.to > s.from {
-				lines[strings.Join(words[s.from:s.to], " ")] = true
-			}
+	for _, s := range spans {
+		switch {
+		case s.from == s.to && marksOf(s.raw) != "":
+			lines[marksOf(s.raw)] = true // a rule, that goes within known text
+		case s.from < s.to && len(words) < knownRun:
+			lines[strings.Join(words[s.from:s.to], " ")] = true
 		}
 	}
 	return runs, lines

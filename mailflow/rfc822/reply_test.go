@@ -158,6 +158,9 @@ func TestWithoutKnown(t *testing.T) {
 	check("the greeting of new words stays", "Hello Alice,\nit works now.\nRegards", "Hello Alice,\nit works now.\nRegards")
 	check("words between", "> The line is down since noon and\nIs it?\n> we are looking into it.", "Is it?")
 	check("nothing known", "New.\n\n👍", "New.\n\n👍")
+	if got := WithoutKnown("Mine\n---\none two three four\n---\n***\nMine", "one two three four\n---"); got != "Mine\n---\n***\nMine" {
+		t.Errorf("rules: %q", got)
+	}
 	if got := WithoutKnown("OK then\nYes\nNo", "ok then"); got != "Yes\nNo" {
 		t.Errorf("short known text: %q", got)
 	}
