@@ -253,7 +253,8 @@ func (p *pipeline) read(j *job) {
 	}
 	weight := int64(1 << 20)
 	ctx := context.Background()
-	if size, err := p.f.rawSize(j.d.RawID); err == nil {
+	raw, size, err := p.f.small(ctx, j.d.RawID)
+	if err == nil {
 		weight = min(max(size, weight), readBudget)
 	}
 	if err := p.budget.Acquire(ctx, weight); err != nil {
@@ -263,7 +264,7 @@ func (p *pipeline) read(j *job) {
 	defer p.budget.Release(weight)
 	for try := 0; ; try++ {
 		// Trouble of the store says nothing about the mail: it is waited out.
-		if j.in, j.err = p.f.readSafely(ctx, j.d, nil); !store.IsTrouble(j.err) {
+		if j.in, j.err = p.f.readSafely(ctx, j.d, raw); !store.IsTrouble(j.err) {
 			return
 		}
 		p.f.Log.Error("read", KeyMail, j.d.ID, "err", j.err)
@@ -358,15 +359,16 @@ func (f *Flow) pause(try int) bool {
 	}
 }
 
-func (f *Flow) rawSize(id int64) (size int64, err error) {
-	if f.DB.HasRecent(id) {
-		return 0, nil // a small one
+// small returns the bytes of a small mail, of another its size.
+func (f *Flow) small(ctx context.Context, id int64) (raw []byte, size int64, err error) {
+	if raw = f.DB.TakeRecent(id); raw != nil {
+		return raw, 0, nil
 	}
-	err = f.DB.View(context.Background(), func(tx *store.Tx) error {
-		size, err = tx.RawSize(id)
+	err = f.DB.View(ctx, func(tx *store.Tx) error {
+		size, raw, err = tx.RawHead(id)
 		return err
 	})
-	return size, err
+	return raw, size, err
 }
 
 // parse reads the bytes of a mail, or of the beginning of one that is cut,

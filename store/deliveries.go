@@ -313,12 +313,6 @@ func (tx *Tx) TicketsOfRaw(rawID int64) ([]int64, error) {
 	return collect(rows, func(s scanner) (id int64, err error) { err = s.Scan(&id); return id, err })
 }
 
-// RawSize is the size of a raw mail in bytes.
-func (tx *Tx) RawSize(id int64) (size int64, err error) {
-	err = tx.row(`SELECT size FROM raw WHERE id = ?`, id).Scan(&size)
-	return size, err
-}
-
 // TakeOver ends the leases of deliveries and outbox rows that another process
 // left, for the one gateway on SQLite, which knows that nobody else lives.
 func (tx *Tx) TakeOver() error {

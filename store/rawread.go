@@ -12,7 +12,7 @@ import (
 // ReadRaw returns the bytes of a complete mail, or an error that is
 // sql.ErrNoRows if there is none. Its size is bounded by what was accepted.
 func (tx *Tx) ReadRaw(id int64) ([]byte, error) {
-	size, small, err := tx.rawHead(id)
+	size, small, err := tx.RawHead(id)
 	if err != nil || small != nil {
 		return small, err
 	}
@@ -38,9 +38,9 @@ func (tx *Tx) ReadRaw(id int64) ([]byte, error) {
 	return data, nil
 }
 
-// rawHead returns the size of a complete mail and, if it is a small one, its
-// bytes.
-func (tx *Tx) rawHead(id int64) (size int64, small []byte, err error) {
+// RawHead returns the size of a complete mail in bytes and, if it is a small
+// one, the mail: nil otherwise. The error is sql.ErrNoRows if there is none.
+func (tx *Tx) RawHead(id int64) (size int64, small []byte, err error) {
 	err = tx.row(`SELECT size, data FROM raw WHERE id = ? AND complete = 1`, id).Scan(&size, &small)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read mail %d: %w", id, err)
@@ -70,7 +70,7 @@ type RawReader struct {
 func (db *DB) OpenRaw(ctx context.Context, id int64) (*RawReader, error) {
 	r := &RawReader{db: db, ctx: ctx, id: id, seq: -1}
 	err := db.View(ctx, func(tx *Tx) (err error) {
-		r.size, r.piece, err = tx.rawHead(id)
+		r.size, r.piece, err = tx.RawHead(id)
 		return err
 	})
 	if err != nil {

@@ -53,13 +53,6 @@ func (r *recentMails) drop(id int64) []byte {
 	return mail
 }
 
-// HasRecent says that [DB.TakeRecent] would return the mail.
-func (db *DB) HasRecent(rawID int64) bool {
-	db.recent.mu.Lock()
-	defer db.recent.mu.Unlock()
-	return db.recent.mails[rawID] != nil
-}
-
 // TakeRecent returns the bytes of a mail that was committed a moment ago, once;
 // nil if they are not in memory: then [Tx.ReadRaw] has them.
 func (db *DB) TakeRecent(rawID int64) []byte {
