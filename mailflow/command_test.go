@@ -1,10 +1,16 @@
 package mailflow
 
 import (
+	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
+
+	"guichet/mailflow/ticket"
+	"guichet/store"
+	"guichet/store/storetest"
 )
 
 // named prints commands as "name(arg)"; an unknown one is "?".
@@ -136,4 +142,57 @@ func TestFindAgent(t *testing.T) {
 	check("", "support", "")
 	check("agent@desk.example.org", "support", "")
 	check("nobody", "support", "")
+}
+
+// A mail program may quote without a mark and without our line. What we wrote
+// is not the agent's word all the same: neither of a mail that was sent at
+// once, of which nothing is kept, nor of one that was deferred.
+func TestRepeatedWithoutMark(t *testing.T) {
+	for _, deferred := range []bool{false, true} {
+		storetest.Ready(t, func(t *testing.T, d *storetest.Database) {
+			w := newWorld(t, d)
+			w.mail(ada, desk, "Subject: Router\n\nThe router in room 12 on the second floor has been dead since Monday.\nPlease send somebody who knows it.")
+			w.process()
+			if deferred {
+				w.deferAll()
+			}
+			w.run()
+			note := w.take(ticket.Notification, agent)
+			var ours []string
+			for line := range strings.Lines(note.mail.Text) {
+				if !strings.Contains(line, " —") {
+					ours = append(ours, line)
+				}
+			}
+			w.submit(agent, note.mail.ReplyTo[0].Address, "Subject: Re: Router\nIn-Reply-To: "+note.mail.MessageID+
+				"\n\nA technician comes tomorrow.\n\n"+strings.Join(ours, ""))
+			w.run()
+			all := w.messages(w.tickets()[0].ID, store.Public)
+			if got := all[len(all)-1].Words; len(all) != 2 || got != "A technician comes tomorrow." {
+				t.Errorf("deferred %v: %d messages, the last says %q", deferred, len(all), got)
+			}
+		})
+	}
+}
+
+// deferAll has each mail that is due tried once, in vain: it is kept, and
+// leaves again as it was.
+func (w *world) deferAll() {
+	w.t.Helper()
+	var tried []store.Outbox
+	for _, l := range w.leased() {
+		o := l.Row
+		w.must(w.f.ComposeLent(ctx, &o, l))
+		o.State, o.Tries, o.Due = store.Queued, 1, w.now()
+		tried = append(tried, o)
+	}
+	w.must(w.f.Settle(ctx, tried))
+	w.pass(time.Minute)
+	for _, o := range tried {
+		again := store.Outbox{ID: o.ID, MailID: o.MailID}
+		w.must(w.f.Compose(ctx, &again))
+		if !bytes.Equal(again.Header, o.Header) || !bytes.Equal(again.Body, o.Body) || again.Sender != o.Sender {
+			w.t.Errorf("the next try of %s to %s is another mail:\n%s\nthe first was:\n%s", o.Kind, o.Recipient, again.Header, o.Header)
+		}
+	}
 }

@@ -15,7 +15,7 @@ const (
 	// attachLimit is how much travels with a mail, in decoded bytes; what is
 	// larger stands behind a link.
 	attachLimit = 10 << 20
-	// inlineBody is the largest body kept in the outbox row itself.
+	// inlineBody is the largest body, in bytes, that is kept in one piece.
 	inlineBody = 256 << 10
 	historyMax = 3
 )
@@ -25,7 +25,8 @@ const (
 var ErrNotSent = errors.New("the mail is not to be sent now")
 
 // Compose is stage 9: it makes the finished mail of a leased row, or reads
-// the one made before, so that every try sends the same bytes. A mail that
+// the one made before, so that every try sends the same bytes. A large one is
+// stored at once, of others [Flow.Settle] keeps what is needed. A mail that
 // cannot be made, or that shows what its reader may not see, is held.
 func (f *Flow) Compose(ctx context.Context, o *store.Outbox) error {
 	return f.compose(ctx, o, nil)
@@ -38,6 +39,9 @@ func (f *Flow) ComposeLent(ctx context.Context, o *store.Outbox, l Lent) error {
 }
 
 func (f *Flow) compose(ctx context.Context, o *store.Outbox, dr *draft) error {
+	if o.Header != nil {
+		return nil // it was made for this try
+	}
 	if o.MailID != "" { // it is stored together with the mail
 		if _, err := f.sentMail(ctx, o); err != nil || o.Header != nil {
 			return err
@@ -64,7 +68,13 @@ func (f *Flow) compose(ctx context.Context, o *store.Outbox, dr *draft) error {
 		return f.uncomposed(ctx, dr, err)
 	}
 	o.Body, o.MailID, o.Sender = body.Bytes, out.MessageID, f.envelopeSender(dr)
-	return f.keepMail(ctx, o)
+	if len(o.Body) > inlineBody {
+		err = f.keepMail(ctx, o)
+	}
+	if err == nil {
+		f.Count.Composed.Add(1)
+	}
+	return err
 }
 
 // uncomposed holds a mail that cannot be made. Trouble of the store passes
@@ -76,33 +86,26 @@ func (f *Flow) uncomposed(ctx context.Context, dr *draft, err error) error {
 	return f.holdMail(ctx, dr, "it cannot be composed: "+err.Error())
 }
 
-// keepMail stores the finished mail. Large bodies go in pieces, so that one
-// does not stall everybody's commits.
+// keepMail stores a large mail, so that it need not wait in memory. It goes in
+// pieces: no other commit waits for all of it.
 func (f *Flow) keepMail(ctx context.Context, o *store.Outbox) error {
+	raw := f.DB.NewRaw(ctx)
+	if _, err := raw.Write(o.Body); err != nil {
+		raw.Abort()
+		return err
+	}
 	kept := *o
-	var raw *store.RawWriter
-	if len(o.Body) > inlineBody {
-		raw = f.DB.NewRaw(ctx)
-		if _, err := raw.Write(o.Body); err != nil {
-			raw.Abort()
+	kept.Body = nil
+	err := f.DB.Update(ctx, "compose", func(tx *store.Tx) (err error) {
+		if kept.BodyID, _, _, err = raw.Finish(tx); err != nil {
 			return err
 		}
-		kept.Body = nil
-	}
-	var ok bool
-	err := f.DB.Update(ctx, "compose", func(tx *store.Tx) (err error) {
-		if raw != nil {
-			if kept.BodyID, _, _, err = raw.Finish(tx); err != nil {
-				return err
-			}
-		}
-		ok, err = tx.StoreMail(kept)
+		o.Stored, err = tx.StoreMail(kept)
 		return err
 	})
-	if err == nil && !ok {
+	if err == nil && !o.Stored {
 		return ErrNotSent
 	}
-	f.Count.Composed.Add(1)
 	return err
 }
 

@@ -48,12 +48,9 @@ type incoming struct {
 // read is stage 2, with what deciding will need of other mails: that
 // transaction reads no bytes and parses nothing.
 func (f *Flow) read(ctx context.Context, d store.Delivery) (*incoming, error) {
-	raw := f.DB.TakeRecent(d.RawID)
-	if raw == nil {
-		var err error
-		if raw, err = f.raw(ctx, d.RawID); err != nil {
-			return nil, err
-		}
+	raw, err := f.raw(ctx, d.RawID)
+	if err != nil {
+		return nil, err
 	}
 	return f.readBytes(ctx, d, raw)
 }
@@ -293,17 +290,42 @@ func (f *Flow) ourWords(ctx context.Context, in *incoming) (string, error) {
 		if i == 5 {
 			break
 		}
-		o := store.Outbox{ID: t.Row()}
-		mail, err := f.sentMail(ctx, &o)
+		words, err := f.sentWords(ctx, t.Row())
 		if trouble(err) != nil {
 			return "", err
 		}
 		if err == nil {
-			all.WriteString(rfc822.Parse(mail).Text)
+			all.WriteString(words)
 			all.WriteByte('\n')
 		}
 	}
 	return all.String(), nil
+}
+
+// sentWords is the text of a mail of ours: as it was sent, where that is kept,
+// else as it would be written now.
+func (f *Flow) sentWords(ctx context.Context, row int64) (string, error) {
+	o := store.Outbox{ID: row}
+	mail, err := f.sentMail(ctx, &o)
+	switch {
+	case err != nil:
+		return "", err
+	case o.Header != nil:
+		return rfc822.Parse(mail).Text, nil
+	}
+	err = f.DB.View(ctx, func(tx *store.Tx) error {
+		o, err = tx.OutboxByID(row)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	dr, err := f.gathered(ctx, &o, nil)
+	if err != nil {
+		return "", err
+	}
+	_, rendered, err := f.write(ctx, dr)
+	return rendered.Text, err
 }
 
 // sentMail reads the stored bytes of a mail of ours.

@@ -69,6 +69,7 @@ var domain = []struct {
 	{"FinishedRows", testFinishedRows},
 	{"QueuedLater", testQueuedLater},
 	{"DropOldMails", testDropOldMails},
+	{"KeptMail", testKeptMail},
 	{"ForgetCopies", testForgetCopies},
 	{"LeasesCollide", testLeasesCollide},
 	{"TicketComesBack", testTicketComesBack},

@@ -39,14 +39,15 @@ type Outbox struct {
 	Reply     string // the relay's last words, or why it is held
 	Args      string // JSON: what composing needs
 	Cause     int64  // the delivery that led to it; 0: none did
-	MailID    string // set when the mail is composed
+	MailID    string // set when the mail is stored, or was sent
 	Fence     int64
 
-	// The finished mail, once composed and loaded.
+	// The finished mail, once composed or loaded.
 	Sender string // of the envelope
 	Header []byte
 	Body   []byte
 	BodyID int64 // a raw row, where the body is large
+	Stored bool  // the outbox has these bytes
 }
 
 // Lane is the order key: mails of one ticket to one person leave in order.
@@ -75,7 +76,8 @@ func scanOutbox(s scanner) (Outbox, error) {
 }
 
 // AddOutbox queues a mail, or holds it where o.State says so; its Message-ID
-// is set by [Tx.StoreMail], since it is made of the row's id.
+// is set by [Tx.StoreMail] or [Tx.FinishOutbox], since it is made of the row's
+// id.
 func (tx *Tx) AddOutbox(o Outbox) (int64, error) {
 	if o.State == "" {
 		o.State = Queued
@@ -190,21 +192,25 @@ func (tx *Tx) StoreMail(o Outbox) (bool, error) {
 	if err != nil || n == 0 {
 		return false, err
 	}
-	_, err = tx.exec(`INSERT INTO outbox_mail (outbox_id, sender, header, body, body_id) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (outbox_id) DO UPDATE SET sender = excluded.sender, header = excluded.header, body = excluded.body,
-		body_id = excluded.body_id`, o.ID, o.Sender, o.Header, o.Body, nullable(o.BodyID))
-	return err == nil, err
+	return true, tx.putMail(o)
 }
 
-// LoadMail reads what StoreMail kept; Header is nil if there is nothing, or
-// nothing any more. It is sql.ErrNoRows if there is no such row.
+func (tx *Tx) putMail(o Outbox) error {
+	_, err := tx.exec(`INSERT INTO outbox_mail (outbox_id, sender, header, body, body_id) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (outbox_id) DO UPDATE SET sender = excluded.sender, header = excluded.header, body = excluded.body,
+		body_id = excluded.body_id`, o.ID, o.Sender, o.Header, o.Body, nullable(o.BodyID))
+	return err
+}
+
+// LoadMail reads the finished mail that is kept with a row; Header is nil if
+// none is, or none any more. It is sql.ErrNoRows if there is no such row.
 func (tx *Tx) LoadMail(o *Outbox) error {
 	var sender sql.NullString
 	var bodyID sql.NullInt64
 	err := tx.row(`SELECT o.mail_id, m.sender, m.header, m.body, m.body_id FROM outbox AS o
 		LEFT JOIN outbox_mail AS m ON m.outbox_id = o.id WHERE o.id = ?`, o.ID).
 		Scan(&o.MailID, &sender, &o.Header, &o.Body, &bodyID)
-	o.Sender, o.BodyID = sender.String, bodyID.Int64
+	o.Sender, o.BodyID, o.Stored = sender.String, bodyID.Int64, o.Header != nil
 	return err
 }
 
@@ -239,7 +245,8 @@ func (tx *Tx) dropMail(row, body int64) error {
 }
 
 // FinishOutbox records the outcome of an attempt and says whether the lease
-// still held. A row that is queued again is due at o.Due.
+// still held. A row that is queued again is due at o.Due. A composed mail that
+// was not taken is kept, so that every try sends the same bytes.
 func (tx *Tx) FinishOutbox(o Outbox) (bool, error) {
 	var sent any
 	if o.State == Sent {
@@ -253,9 +260,15 @@ func (tx *Tx) FinishOutbox(o Outbox) (bool, error) {
 		reply, said = `CASE WHEN tries = ? THEN reply ELSE '' END`, o.Tries
 	}
 	n, err := tx.exec(`UPDATE outbox SET state = ?, reply = `+reply+`, due = ?, tries = ?, sent = ?, lease_owner = NULL,
-		lease_until = NULL WHERE id = ? AND fence = ? AND state = 'sending'`,
-		string(o.State), said, o.Due, o.Tries, sent, o.ID, o.Fence)
-	return n == 1, err
+		lease_until = NULL, mail_id = CASE WHEN ? = '' THEN mail_id ELSE ? END WHERE id = ? AND fence = ? AND state = 'sending'`,
+		string(o.State), said, o.Due, o.Tries, sent, o.MailID, o.MailID, o.ID, o.Fence)
+	if err != nil || n != 1 {
+		return false, err
+	}
+	if o.Header != nil && !o.Stored && o.State != Sent {
+		err = tx.putMail(o)
+	}
+	return err == nil, err
 }
 
 // SetOutbox moves a row by hand from one of the states from to another; it

@@ -75,6 +75,28 @@ func testStoredMail(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "a large body is elsewhere", fmt.Sprint(got.BodyID == o.BodyID, got.Body == nil), "true true")
 }
 
+// What was not taken is kept as it was sent, once; of what was nothing is.
+func testKeptMail(t *testing.T, c *steps, a, b *store.DB) {
+	try := func(to store.OutboxState, change func(*store.Outbox)) store.Outbox {
+		id := queue(t, a, store.Outbox{Recipient: "a@x", Desk: rand.Text()}, 0)
+		o := lease(t, a, 1)[0]
+		o.Header, o.Body, o.Sender, o.MailID, o.Due = []byte("h"), []byte("b"), "s@x", "<m@x>", c.Now().Add(time.Hour)
+		change(&o)
+		finish(t, a, o, to)
+		return loaded(t, a, id)
+	}
+	plain := func(*store.Outbox) {}
+	kept := func(o store.Outbox) string {
+		return fmt.Sprint(o.MailID, " ", string(o.Header), string(o.Body), o.Sender, " ", o.Stored)
+	}
+	same(t, "deferred", kept(try(store.Queued, plain)), "<m@x> hbs@x true")
+	same(t, "failed", kept(try(store.FailedOut, plain)), "<m@x> hbs@x true")
+	same(t, "taken", kept(try(store.Sent, plain)), "<m@x>  false")
+	same(t, "kept before", kept(try(store.Queued, func(o *store.Outbox) { o.Stored = true })), "<m@x>  false")
+	same(t, "not composed", kept(try(store.Queued, func(o *store.Outbox) { o.Header, o.MailID = nil, "" })), "  false")
+	same(t, "another's lease", kept(try(store.Queued, func(o *store.Outbox) { o.Fence++ })), "  false")
+}
+
 func testFinishedRows(t *testing.T, c *steps, a, b *store.DB) {
 	id := queue(t, a, store.Outbox{TicketID: 1, Recipient: "a@x", State: store.HeldOut, Reply: "looks like a note"}, 0)
 	release := func() bool { return ask(t, a, (*store.Tx).Release, id) }

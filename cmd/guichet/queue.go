@@ -24,11 +24,18 @@ type queue struct {
 	lent  lentRows
 
 	mu     sync.Mutex
-	leased map[int64]mailflow.Lent // rows in hand, as they were leased or composed
+	leased map[int64]inHand
+}
+
+// inHand is a row as it was leased, or with the mail made of it that is not
+// stored.
+type inHand struct {
+	mailflow.Lent
+	since time.Time // when its lease was begun, or asked about and found to hold
 }
 
 func newQueue(db *store.DB, flow *mailflow.Flow) *queue {
-	return &queue{db: db, flow: flow, wake: make(chan struct{}, 1), leased: map[int64]mailflow.Lent{}, lent: newLentRows()}
+	return &queue{db: db, flow: flow, wake: make(chan struct{}, 1), leased: map[int64]inHand{}, lent: newLentRows()}
 }
 
 // wakeUp says that rows were added to the outbox.
@@ -57,19 +64,20 @@ func (q *queue) Wake() <-chan struct{} { return q.wake }
 func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound.Item, error) {
 	var items []outbound.Item
 	if q.lent.mustAsk(time.Now()) {
+		began := time.Now()
 		rows, err := q.lease(ctx, n, ttl)
 		if err != nil {
 			return nil, err
 		}
 		q.lent.asked(time.Now(), n, len(rows))
 		for _, o := range rows {
-			items = append(items, q.hold(mailflow.Lent{Row: o}))
+			items = append(items, q.hold(inHand{mailflow.Lent{Row: o}, began}))
 		}
 	}
 	rows, stale := q.lent.take(n-len(items), time.Now())
 	q.doubt = append(q.doubt, stale...)
 	for _, l := range rows {
-		items = append(items, q.hold(l))
+		items = append(items, q.hold(inHand{l, l.Row.Created}))
 	}
 	return items, nil
 }
@@ -98,7 +106,7 @@ func (q *queue) lease(ctx context.Context, n int, ttl time.Duration) (rows []sto
 }
 
 // hold notes a row in hand.
-func (q *queue) hold(l mailflow.Lent) outbound.Item {
+func (q *queue) hold(l inHand) outbound.Item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	o := l.Row
@@ -108,7 +116,7 @@ func (q *queue) hold(l mailflow.Lent) outbound.Item {
 }
 
 // row gives the row of an item in hand.
-func (q *queue) row(id int64) mailflow.Lent {
+func (q *queue) row(id int64) inHand {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.leased[id]
@@ -123,25 +131,30 @@ func (q *queue) forget(it outbound.Item) {
 	}
 }
 
-// composed remembers that the mail of a row in hand is stored.
-func (q *queue) composed(it outbound.Item, mailID string) {
+// composed remembers the mail of a row in hand; a stored one is read again.
+func (q *queue) composed(it outbound.Item, o store.Outbox) {
+	if o.Stored {
+		o.Header, o.Body = nil, nil
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if l, ok := q.leased[it.ID]; ok && l.Row.Fence == it.Fence {
-		l.Row.MailID = mailID
-		q.leased[it.ID] = mailflow.Lent{Row: l.Row}
+		q.leased[it.ID] = inHand{mailflow.Lent{Row: o}, l.since}
 	}
 }
 
-// holds says whether the lease of a row is still ours. One that is not
-// composed yet need not be asked for: composing asks when it stores the mail.
-func (q *queue) holds(ctx context.Context, o store.Outbox) (ours bool, err error) {
-	if o.MailID == "" {
+// certain is how long nobody asks whether a lease holds: another gateway takes
+// the rows of one that gave no sign of life for much longer.
+const certain = 5 * time.Second
+
+// holds says whether the lease of a row is still ours.
+func (q *queue) holds(ctx context.Context, l inHand) (ours bool, err error) {
+	if time.Since(l.since) < certain {
 		return true, nil
 	}
 	err = q.db.View(ctx, func(tx *store.Tx) error {
-		now, err := tx.OutboxByID(o.ID)
-		ours = now.State == store.Sending && now.Fence == o.Fence
+		now, err := tx.OutboxByID(l.Row.ID)
+		ours = now.State == store.Sending && now.Fence == l.Row.Fence
 		return err
 	})
 	return ours, err
@@ -153,10 +166,10 @@ func (q *queue) Prepare(ctx context.Context, it outbound.Item) (outbound.Mail, e
 	ours := o.Fence == it.Fence
 	var err error
 	if ours {
-		ours, err = q.holds(ctx, o)
+		ours, err = q.holds(ctx, l)
 	}
 	if ours && err == nil {
-		err = q.flow.ComposeLent(ctx, &o, l)
+		err = q.flow.ComposeLent(ctx, &o, l.Lent)
 	}
 	switch {
 	case err == nil && !ours, errors.Is(err, mailflow.ErrNotSent):
@@ -168,7 +181,7 @@ func (q *queue) Prepare(ctx context.Context, it outbound.Item) (outbound.Mail, e
 	if err != nil {
 		return outbound.Mail{}, err
 	}
-	q.composed(it, o.MailID)
+	q.composed(it, o)
 	return outbound.Mail{From: o.Sender, To: o.Recipient, Header: bytes.TrimSuffix(o.Header, []byte("\r\n")), Body: o.Body}, nil
 }
 
@@ -176,7 +189,6 @@ func (q *queue) Record(ctx context.Context, outcomes []outbound.Outcome) error {
 	rows := make([]store.Outbox, len(outcomes))
 	for i, out := range outcomes {
 		o := q.row(out.Item.ID).Row
-		q.forget(out.Item)
 		o.ID, o.Fence, o.Recipient, o.Kind = out.Item.ID, out.Item.Fence, out.Item.Recipient, out.Item.Kind
 		o.Tries, o.Reply, o.Due = out.Tries, out.Reply, out.Next
 		rows[i] = o
@@ -189,7 +201,13 @@ func (q *queue) Record(ctx context.Context, outcomes []outbound.Outcome) error {
 			rows[i].State = store.Queued
 		}
 	}
-	return q.flow.Settle(ctx, rows)
+	err := q.flow.Settle(ctx, rows)
+	if err == nil {
+		for _, out := range outcomes {
+			q.forget(out.Item)
+		}
+	}
+	return err
 }
 
 func (q *queue) NextDue(ctx context.Context) (at time.Time, err error) {

@@ -24,9 +24,9 @@ type Queue interface {
 	// never a row whose lane holds an earlier row that is neither sent nor
 	// failed. A row whose lease ran out is due again.
 	Lease(ctx context.Context, n int, ttl time.Duration) ([]Item, error)
-	// Prepare returns the finished mail of a leased row: composed once,
-	// stored, then the same bytes at every try, and if it is asked for again
-	// before the outcome is recorded. It returns ErrGone if the row is no
+	// Prepare returns the finished mail of a leased row: composed once, then
+	// the same bytes at every try that the queue records, and if it is asked
+	// for again before the outcome is recorded. It returns ErrGone if the row is no
 	// longer to be sent; the worker then forgets it without a word. With
 	// ErrNotNow the row is due again shortly.
 	Prepare(ctx context.Context, it Item) (Mail, error)
