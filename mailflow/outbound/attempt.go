@@ -21,10 +21,9 @@ type prepared struct {
 // sender.
 const keepPrepared = 256 << 10
 
-// prepareRows makes mails until the line of rows ends. Many do it at once, so
-// that the store commits their mails together, whereas each connection to the
-// relay has one sender. stop is done when no new attempt may begin, sending
-// when those under way must end too.
+// prepareRows makes mails until the line of rows ends, so that a sender need not
+// wait for its next. stop is done when no new attempt may begin, sending when
+// those under way must end too.
 func (r *run) prepareRows(stop, sending context.Context) {
 	for j := range r.jobs {
 		open, _, _, epoch := r.breaker.look(r.Now())

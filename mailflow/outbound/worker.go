@@ -70,9 +70,6 @@ const maxBatch = 64
 // many are in it: with fewer, the senders of a busy queue wait for the disk.
 const unrecorded = 4
 
-// maxPreparing is how many mails are made at once.
-const maxPreparing = 32
-
 func (w *Worker) defaults() {
 	w.Connections = cmp.Or(w.Connections, 4)
 	w.Attempt = cmp.Or(w.Attempt, 15*time.Minute)
@@ -110,10 +107,8 @@ func (w *Worker) Run(ctx context.Context) error {
 
 	var preparers, senders, recorder sync.WaitGroup
 	recorder.Go(func() { r.record(recording) })
-	for range max(maxPreparing, w.Connections) {
-		preparers.Go(func() { r.prepareRows(ctx, sending) })
-	}
 	for range w.Connections {
+		preparers.Go(func() { r.prepareRows(ctx, sending) })
 		senders.Go(func() { r.send(ctx, sending) })
 	}
 	r.dispatch(ctx)
