@@ -16,7 +16,7 @@ import (
 const (
 	// walLimit is the size of the WAL, in bytes, at which it is copied into
 	// the database file.
-	walLimit = 16 << 20
+	walLimit = 64 << 20
 
 	// walStep is how much it grows, in bytes, before the next try when a
 	// reader kept it from being reset.

@@ -141,8 +141,8 @@ func limitSQLite(path string) (func(from, to string, mail []byte) error, error) 
 	if err != nil {
 		return nil, err
 	}
-	// A checkpoint each 16 MiB, as the gateway has it.
-	if _, err := conn.ExecContext(ctx, `PRAGMA wal_autocheckpoint = 4096; CREATE TABLE mail
+	// A checkpoint each 64 MiB, as the gateway has it.
+	if _, err := conn.ExecContext(ctx, `PRAGMA wal_autocheckpoint = 16384; CREATE TABLE mail
 		(id INTEGER PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL)`); err != nil {
 		return nil, err
 	}
