@@ -313,14 +313,17 @@ func (f *Flow) sentWords(ctx context.Context, row int64) (string, error) {
 	case o.Header != nil:
 		return rfc822.Parse(mail).Text, nil
 	}
+	dr := &draft{}
 	err = f.DB.View(ctx, func(tx *store.Tx) error {
-		o, err = tx.OutboxByID(row)
-		return err
+		if dr.row, err = tx.OutboxByID(row); err != nil {
+			return err
+		}
+		dr.args = argsOf(dr.row)
+		return f.gather(tx, dr)
 	})
-	if err != nil {
-		return "", err
+	if err == nil {
+		dr, err = f.gathered(ctx, &dr.row, dr)
 	}
-	dr, err := f.gathered(ctx, &o, nil)
 	if err != nil {
 		return "", err
 	}

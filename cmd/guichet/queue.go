@@ -31,7 +31,7 @@ type queue struct {
 // stored.
 type inHand struct {
 	mailflow.Lent
-	since time.Time // when its lease was begun, or asked about and found to hold
+	since time.Time // when its lease was begun
 }
 
 func newQueue(db *store.DB, flow *mailflow.Flow) *queue {
