@@ -136,10 +136,11 @@ func (tx *Tx) LeaseOutbox(n int, ttl time.Duration) (leased []Outbox, err error)
 }
 
 func (tx *Tx) leasePriority(priority, n int, ttl time.Duration) ([]Outbox, error) {
-	// Materialized: see ClaimDeliveries.
+	// Materialized: see ClaimDeliveries. Of NOT EXISTS PostgreSQL makes a join
+	// that reads all lanes.
 	rows, err := tx.query(`WITH c AS MATERIALIZED (SELECT id FROM outbox AS o WHERE state = 'queued' AND priority = ? AND due <= ?
-			AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state = 'queued')
-			AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state = 'sending')
+			AND (SELECT e.id FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state = 'queued' LIMIT 1) IS NULL
+			AND (SELECT e.id FROM outbox AS e WHERE e.lane = o.lane AND e.id < o.id AND e.state = 'sending' LIMIT 1) IS NULL
 			ORDER BY due, id LIMIT ?`+tx.skipLocked()+`)
 		UPDATE outbox SET state = 'sending', lease_owner = ?, lease_until = ?, fence = fence + 1
 		WHERE id IN (SELECT id FROM c) RETURNING `+outboxColumns,
