@@ -19,6 +19,7 @@ import (
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 
+	"guichet/mailflow/ticket"
 	"guichet/store"
 )
 
@@ -143,10 +144,11 @@ func (r *orderRun) survives(l orderLoss) error {
 		}
 	}
 	file := filepath.Join(dir, "data", "guichet.db")
-	if err := orderServe(file, filepath.Join(dir, "guichet.key")); err != nil {
+	keys, err := orderServe(file, filepath.Join(dir, "guichet.key"))
+	if err != nil {
 		return fmt.Errorf("serve would not start: %w", err)
 	}
-	return orderHolds(file, l)
+	return orderHolds(file, keys, l)
 }
 
 // orderScratch is a directory in memory, where there is one: these files are
@@ -158,19 +160,19 @@ func orderScratch() (string, error) {
 	return os.MkdirTemp("", "guichet-")
 }
 
-func orderServe(file, key string) error {
+func orderServe(file, key string) (ticket.Keyring, error) {
 	ctx := context.Background()
 	db, err := store.Open(ctx, "sqlite:"+file, store.Options{Serve: true, Create: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = openKeys(ctx, db, key)
-	return errors.Join(err, db.Close())
+	keys, err := openKeys(ctx, db, key)
+	return keys, errors.Join(err, db.Close())
 }
 
-// orderHolds looks for the mails and for what was told to the relay, and lets
-// SQLite check the file.
-func orderHolds(file string, l orderLoss) error {
+// orderHolds looks for the mails and for the rows of what was told to the
+// relay, of which its Message-ID is made, and lets SQLite check the file.
+func orderHolds(file string, keys ticket.Keyring, l orderLoss) error {
 	db, err := sql.Open("sqlite3", "file:"+file+"?mode=ro")
 	if err != nil {
 		return err
@@ -189,12 +191,13 @@ func orderHolds(file string, l orderLoss) error {
 			return fmt.Errorf("mail %d, of which line %d says 250, is lost", a.mail.no, a.at)
 		}
 	}
-	ids, err := orderStrings(db, `SELECT mail_id FROM outbox`)
+	ids, err := orderStrings(db, `SELECT CAST(id AS TEXT) FROM outbox`)
 	if err != nil {
 		return err
 	}
 	for _, a := range l.told {
-		if !ids[a.id] {
+		local, _, _ := strings.Cut(strings.Trim(a.id, "<>"), "@")
+		if t, err := keys.Verify(local); err != nil || !ids[fmt.Sprint(t.Row())] {
 			return fmt.Errorf("%s, told to the relay at line %d, is not known", a.id, a.at)
 		}
 	}
