@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -243,7 +244,8 @@ func (d *Dovecot) run() bool {
 		d.t.Fatal("there is no Dovecot here; .ci/servers installs dovecot-imapd")
 	}
 	d.cmd = exec.Command(program, "-F", "-c", filepath.Join(d.Dir, "dovecot.conf"))
-	// It ends with the test's process, even if that is killed.
+	// It ends with the test's process, even if that is killed: rather with the
+	// thread that started it, so one thread is kept for that.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if os.Geteuid() == 0 {
 		d.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(d.uid), Gid: uint32(d.gid)}
@@ -254,14 +256,20 @@ func (d *Dovecot) run() bool {
 	}
 	defer out.Close()
 	d.cmd.Stdout, d.cmd.Stderr = out, out
-	if err := d.cmd.Start(); err != nil {
+	d.ended = make(chan struct{})
+	started := make(chan error)
+	go func(cmd *exec.Cmd, ended chan struct{}) {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // Stop looks at whether it ended, not how
+		}
+		close(ended)
+	}(d.cmd, d.ended)
+	if err := <-started; err != nil {
 		d.t.Fatal(err)
 	}
-	d.ended = make(chan struct{})
-	go func(ended chan struct{}) {
-		d.cmd.Wait()
-		close(ended)
-	}(d.ended)
 	limit := time.NewTimer(20 * time.Second)
 	defer limit.Stop()
 	for _, addr := range []string{d.Addr, d.TLSAddr} {
