@@ -25,8 +25,8 @@ const (
 	// catchUpDefault is [Limits].CatchUp where that is 0.
 	catchUpDefault = 60
 
-	// keepMails is how long a mail of ours, if it was kept at all, is kept after
-	// it was settled. Its row, and what it said, stay.
+	// keepMails is how long after it was settled a mail of ours stays of which
+	// the bytes were kept. Its row, and what it said, stay for good.
 	keepMails  = 30 * 24 * time.Hour
 	sweepBatch = 200 // rows swept in one transaction
 	// sweepBatches bounds one sweep: what a large store has to forget after an

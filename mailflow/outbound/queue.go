@@ -25,9 +25,9 @@ type Queue interface {
 	// failed. A row whose lease ran out is due again.
 	Lease(ctx context.Context, n int, ttl time.Duration) ([]Item, error)
 	// Prepare returns the finished mail of a leased row: composed once, then
-	// the same bytes at every try that the queue records, and if it is asked
-	// for again before the outcome is recorded. It returns ErrGone if the row is no
-	// longer to be sent; the worker then forgets it without a word. With
+	// the same bytes at every try after one whose outcome was recorded, and if
+	// it is asked for again before. It returns ErrGone if the row is no longer
+	// to be sent; the worker then forgets it without a word. With
 	// ErrNotNow the row is due again shortly.
 	Prepare(ctx context.Context, it Item) (Mail, error)
 	// Record stores outcomes of leased rows, all or none, and ends their
