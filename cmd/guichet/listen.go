@@ -16,8 +16,21 @@ import (
 )
 
 // listen opens what the configuration names and prints one line each. The
-// mail listeners come last: once they answer, all else works.
+// mail listeners come last: once they answer, all else works. The admin
+// listener's figures read what is opened after it, so that all of it is made
+// before.
 func (g *gateway) listen() error {
+	var opened []mailListener
+	for _, l := range []mailListener{
+		{"lmtp", g.cfg.LMTP.Listen, smtpd.LMTP, false},
+		{"smtps", g.cfg.SMTP.TLSListen, smtpd.SMTP, true},
+		{"smtp", g.cfg.SMTP.Listen, smtpd.SMTP, false},
+	} {
+		if l.address != "" {
+			opened = append(opened, l)
+			g.servers = append(g.servers, g.newServer(l))
+		}
+	}
 	if err := g.serveHTTP("web", g.cfg.Web.Listen, &portal.Portal{DB: g.db, Settings: &g.settings,
 		Templates: &g.templates, Log: g.log, Now: time.Now, Flow: g.flow}); err != nil {
 		return err
@@ -25,33 +38,31 @@ func (g *gateway) listen() error {
 	if err := g.serveHTTP("admin", g.cfg.Admin.Listen, g.admin()); err != nil {
 		return err
 	}
-	for _, l := range []struct {
-		name, address string
-		protocol      smtpd.Protocol
-		implicit      bool
-	}{
-		{"lmtp", g.cfg.LMTP.Listen, smtpd.LMTP, false},
-		{"smtps", g.cfg.SMTP.TLSListen, smtpd.SMTP, true},
-		{"smtp", g.cfg.SMTP.Listen, smtpd.SMTP, false},
-	} {
-		if l.address == "" {
-			continue
-		}
+	for i, l := range opened {
 		ln, err := g.bind(l.name, l.address)
 		if err != nil {
 			return err
 		}
-		s := smtpd.New(smtpd.Config{Hostname: g.cfg.Hostname, Protocol: l.protocol, Listener: l.name, TLS: g.tls(),
-			ImplicitTLS: l.implicit, MaxMessageSize: int64(g.cfg.SMTP.MaxMessageSize), Exempt: g.exempt, Log: g.log},
-			intake{g.receiver})
-		g.servers = append(g.servers, s)
 		g.wg.Go(func() {
-			if err := s.Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) && g.ready.Load() {
+			if err := g.servers[i].Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) && g.ready.Load() {
 				g.fail <- fmt.Errorf("%s listener: %w", l.name, err)
 			}
 		})
 	}
 	return nil
+}
+
+// mailListener is one listener for mail of the configuration.
+type mailListener struct {
+	name, address string
+	protocol      smtpd.Protocol
+	implicit      bool // TLS from the first byte
+}
+
+func (g *gateway) newServer(l mailListener) *smtpd.Server {
+	return smtpd.New(smtpd.Config{Hostname: g.cfg.Hostname, Protocol: l.protocol, Listener: l.name, TLS: g.tls(),
+		ImplicitTLS: l.implicit, MaxMessageSize: int64(g.cfg.SMTP.MaxMessageSize), Exempt: g.exempt, Log: g.log},
+		intake{g.receiver})
 }
 
 // tls offers the newest certificate at each handshake; nil without one.

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,6 +122,58 @@ func TestHealth(t *testing.T) {
 		}
 	}
 }
+
+// TestMetricsWhileStarting: the figures are asked for before the mail listeners
+// are open. It is the race detector that says whether they may be, and so what
+// waits for the answer waits for a file: it knows of no order made by that.
+func TestMetricsWhileStarting(t *testing.T) {
+	g := newGateway(t, storetest.SQLite(t).URL)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	answered, figures := filepath.Join(g.dir, "answered"), make(chan string, 1)
+	listening := writerFunc(func(line []byte) {
+		switch name, addr, _ := strings.Cut(strings.TrimSpace(string(line)), " listens on "); name {
+		case "admin":
+			go func() {
+				got, err := fetch("http://" + addr + "/metrics")
+				os.Mkdir(answered, 0o700)
+				figures <- fmt.Sprint(got, err)
+			}()
+		case "lmtp": // the first that opens after it
+			for !exists(answered) {
+				runtime.Gosched()
+			}
+		case "smtp":
+			stop()
+		}
+	})
+	if code := run(ctx, []string{"serve", "--config", g.config}, nil, listening, io.Discard); code != 0 {
+		t.Fatalf("serve ended with %d", code)
+	}
+	if got := <-figures; !strings.Contains(got, "guichet_connections 0\n") {
+		t.Errorf("the figures: %.300s", got)
+	}
+}
+
+func fetch(url string) (string, error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return string(body), err
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// writerFunc is called for each Write.
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
 
 // TestBackpressure: beyond limits.max_unprocessed MAIL hears 451, below
 // limits.min_free 452, and readyz says so.
