@@ -171,7 +171,8 @@ func TestOneGatewayServes(t *testing.T) {
 	d.Open(serve)
 }
 
-// The WAL is begun anew beside a writer that never pauses and readers.
+// The WAL is begun anew beside a writer that never pauses and readers. It is
+// copied at 64 MiB; how much comes meanwhile depends on writer and disk.
 func TestWALStaysSmall(t *testing.T) {
 	db := newTable(t, storetest.ReadySQLite(t), func(o *store.Options) { o.Serve = true })
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -188,7 +189,7 @@ func TestWALStaysSmall(t *testing.T) {
 	}()
 	var largest int64
 	blob := make([]byte, 250_000)
-	for i := range 800 {
+	for i := range 1600 {
 		update(t, db, func(tx *store.Tx) error {
 			_, err := tx.Exec(`INSERT INTO raw (sha256, size, complete, created, data) VALUES ('', 0, ?, 0, ?)`, i%2, blob)
 			return err
@@ -197,8 +198,8 @@ func TestWALStaysSmall(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
-	t.Logf("200 MB written, the WAL had at most %d MiB", largest>>20)
-	if largest > 100<<20 {
+	t.Logf("400 MB written, the WAL had at most %d MiB", largest>>20)
+	if largest > 200<<20 {
 		t.Errorf("the WAL grew to %d MiB", largest>>20)
 	}
 	large, idle := db.Checkpoint()
