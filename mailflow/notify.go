@@ -220,25 +220,24 @@ func (d *decision) agentParty(ticketID int64, a *Agent) (store.Party, error) {
 // alsoReceived tells a stranger once, when the 24 hours after the first
 // answer are over, of all further mails of that time.
 func (d *decision) alsoReceived(w writer, due time.Time) error {
+	var a args
 	row, err := d.tx.QueuedLater(w.address, d.d.Desk)
-	if err == sql.ErrNoRows {
-		a := args{Count: 1, Times: []time.Time{d.d.Received}}
-		if d.in.cut != nil {
-			a.Limit = d.in.cut.limit
-		}
-		return d.add(store.Outbox{Desk: d.d.Desk, Party: -1, Kind: ticket.AlsoReceived, Recipient: w.address,
-			Priority: priorityLater, Due: due, Args: a.json()})
-	}
-	if err != nil {
+	queued := err == nil
+	if queued {
+		a = argsOf(row)
+	} else if err != sql.ErrNoRows {
 		return err
 	}
-	a := argsOf(row)
 	a.Count++
-	if d.in.cut != nil {
-		a.Limit = d.in.cut.limit
-	}
 	if len(a.Times) < 20 {
 		a.Times = append(a.Times, d.d.Received)
 	}
-	return d.tx.SetArgs(row.ID, a.json())
+	if d.in.cut != nil {
+		a.Limit = d.in.cut.limit
+	}
+	if queued {
+		return d.tx.SetArgs(row.ID, a.json())
+	}
+	return d.add(store.Outbox{Desk: d.d.Desk, Party: -1, Kind: ticket.AlsoReceived, Recipient: w.address,
+		Priority: priorityLater, Due: due, Args: a.json()})
 }
