@@ -95,6 +95,7 @@ func startWriter(ctx context.Context, db *DB) (*writer, error) {
 		w.moved.Signal()
 	})
 	if err != nil {
+		lite.close()
 		return nil, errors.Join(err, conn.Close())
 	}
 	go w.loop()
