@@ -107,7 +107,7 @@ func (d *decision) heardFrom(ticketID int64, w writer) error {
 		return nil
 	case w.level == OwnToken || w.level == Proven:
 		// Who writes to us by what we sent wants our mails again.
-		return errors.Join(d.tx.SetProven(w.party.ID), d.tx.Unspend(complaintOf(w.address)))
+		return errors.Join(d.tx.SetProven(w.party.ID), d.tx.DropBudget(complaintOf(w.address)))
 	case !w.party.Reachable: // any mail from it shows that it can be
 		return d.tx.SetReachable(ticketID, w.party.Ordinal, true)
 	}

@@ -347,7 +347,7 @@ func TestZoneIsLearnt(t *testing.T) {
 
 func (s *site) language(address string) (lang string) {
 	s.Helper()
-	if err := s.db.View(s.Context(), func(tx *store.Tx) (err error) { lang, err = tx.Language(address); return err }); err != nil {
+	if err := s.db.View(s.Context(), func(tx *store.Tx) (err error) { lang, _, err = tx.Reader(address); return err }); err != nil {
 		s.Fatal(err)
 	}
 	return lang

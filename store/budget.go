@@ -42,10 +42,21 @@ func (tx *Tx) spendAlone(name string, over time.Time, ref int64) (count int, beg
 	return 1, tx.Now(), ref, err
 }
 
-// Unspend forgets a named budget.
-func (tx *Tx) Unspend(name string) error {
+// DropBudget forgets a named budget.
+func (tx *Tx) DropBudget(name string) error {
 	_, err := tx.exec(`DELETE FROM budget WHERE name = ?`, name)
 	return err
+}
+
+// Budget reads a named budget without using it: when its period began and
+// what its first use referred to; ok is false if there is none.
+func (tx *Tx) Budget(name string) (began time.Time, ref int64, ok bool, err error) {
+	var at micros
+	err = tx.row(`SELECT began, ref FROM budget WHERE name = ?`, name).Scan(&at, &ref)
+	if err == sql.ErrNoRows {
+		return began, 0, false, nil
+	}
+	return at.Time(), ref, err == nil, err
 }
 
 // KeptBudget begins the names of budgets that are kept for good.

@@ -38,23 +38,6 @@ func (tx *Tx) FailedAnswers() (n int, err error) {
 	return n, err
 }
 
-// Budget reads a named budget without using it: when its period began and
-// what its first use referred to; ok is false if there is none.
-func (tx *Tx) Budget(name string) (began time.Time, ref int64, ok bool, err error) {
-	var at micros
-	err = tx.row(`SELECT began, ref FROM budget WHERE name = ?`, name).Scan(&at, &ref)
-	if err == sql.ErrNoRows {
-		return began, 0, false, nil
-	}
-	return at.Time(), ref, err == nil, err
-}
-
-// DropBudget forgets a named budget.
-func (tx *Tx) DropBudget(name string) error {
-	_, err := tx.exec(`DELETE FROM budget WHERE name = ?`, name)
-	return err
-}
-
 // SentSince lists the mails of a ticket to a recipient that have left since a
 // time, or are leaving, the newest first.
 func (tx *Tx) SentSince(ticketID int64, recipient string, since time.Time) ([]Outbox, error) {

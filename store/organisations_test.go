@@ -95,7 +95,10 @@ func testOrganisationOf(t *testing.T, c *steps, a, b *store.DB) {
 func testLanguage(t *testing.T, c *steps, a, b *store.DB) {
 	lang := func(address string) string {
 		t.Helper()
-		return in(t, a, func(tx *store.Tx) (string, error) { return tx.Language(address) })
+		return in(t, a, func(tx *store.Tx) (string, error) {
+			lang, _, err := tx.Reader(address)
+			return lang, err
+		})
 	}
 	saveOrg(t, a, store.Organisation{Name: "X", Language: "de", Domains: []string{"x.example"}})
 	saveContact(t, a, "X", store.Contact{Address: "c@x.example", Language: "it"})

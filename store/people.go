@@ -299,15 +299,9 @@ func (tx *Tx) AddAlias(address string, personID int64) error {
 	return err
 }
 
-// Language is what is known of the language of a reader: the person's own,
-// the contact's, the organisation's, or "".
-func (tx *Tx) Language(address string) (lang string, err error) {
-	lang, _, err = tx.Reader(address)
-	return lang, err
-}
-
-// Reader is what is known of a reader: the language, as [Tx.Language] has it,
-// and the name of the time zone that the person has last named, or "".
+// Reader is what is known of a reader: the language (the person's own, the
+// contact's, the organisation's, or "") and the name of the time zone that the
+// person has last named, or "".
 func (tx *Tx) Reader(address string) (lang, zone string, err error) {
 	address = fold(address)
 	r, known := tx.readers[address]
