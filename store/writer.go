@@ -465,11 +465,13 @@ func (w *writer) rollback() error {
 var errGone = errors.New("SQLite rolled back the whole transaction")
 
 // refuse answers first and all that wait: they would each wait as long for
-// the same lock.
+// the same lock. What comes after the first answer is no longer of those.
 func (w *writer) refuse(first *job, err error) {
-	for j := first; j != nil; j = w.take() {
-		j.answer(err)
+	jobs := []*job{first}
+	for j := w.take(); j != nil; j = w.take() {
+		jobs = append(jobs, j)
 	}
+	answerAll(jobs, err)
 }
 
 // answerAll answers a committed group: err says that the disk has it not.
