@@ -54,7 +54,8 @@ func TestNewUIDValidity(t *testing.T) {
 	f := w.fetcher(box(t, s.url()))
 	stop := w.run(f)
 	w.until("the mailbox is read", func() bool { return f.UnreadableMailboxes() == 0 })
-	s.put(mail("new 1"))
+	first := mail("new 1")
+	s.put(first)
 	w.exactly("new new 1")
 	stop()
 
@@ -72,7 +73,7 @@ func TestNewUIDValidity(t *testing.T) {
 	undated := func(subject, date string) []byte {
 		return []byte("From: ada@customer.example\r\nMessage-ID: <" + subject + "@x>\r\n" + date + "Subject: " + subject + "\r\n\r\nWords.\r\n")
 	}
-	s.put(mail("new 1"), undated("ancient", "Date: Sat, 1 Jan 2000 10:00:00 +0000\r\n"), undated("undated", ""), mail("new 2"))
+	s.put(first, undated("ancient", "Date: Sat, 1 Jan 2000 10:00:00 +0000\r\n"), undated("undated", ""), mail("new 2"))
 	f = w.fetcher(box(t, s.url()))
 	stop = w.run(f)
 	w.exactly("new new 1", "held ancient", "new undated", "new new 2")
