@@ -97,8 +97,8 @@ const knownRun = 4
 // run of four that stands in known too. So a greeting that both texts share
 // stays where new words follow it, and goes within the known text. Known text
 // of fewer words is removed where it is a whole line, a line without words
-// where it follows what was removed. Time and memory are
-// linear in both.
+// where it follows words that were removed: an emoji alone may be all that
+// somebody answers. Time and memory are linear in both.
 func WithoutKnown(text, known string) string {
 	runs, lines := knownRuns(known)
 	words, spans := flatten(text)
@@ -112,11 +112,13 @@ func WithoutKnown(text, known string) string {
 		}
 	}
 	var out []string
-	removed := true // blank lines within and around removed text go as well
+	// Blank lines within and around removed text go as well; behind is whether
+	// words were removed last.
+	removed, behind := true, false
 	for _, s := range spans {
 		line := strings.Join(words[s.from:s.to], " ")
 		switch {
-		case s.from == s.to && removed && lines[marksOf(s.raw)]:
+		case s.from == s.to && behind && lines[marksOf(s.raw)]:
 			continue
 		case s.from == s.to && marksOf(s.raw) == "":
 			if !removed {
@@ -124,11 +126,11 @@ func WithoutKnown(text, known string) string {
 			}
 			continue
 		case s.from == s.to:
-			out, removed = append(out, s.raw), false
+			out, removed, behind = append(out, s.raw), false, false
 		case allTrue(covered[s.from:s.to]) || lines[line] && len([]rune(line)) > 3:
-			removed = true
+			removed, behind = true, true
 		default:
-			out, removed = append(out, s.raw), false
+			out, removed, behind = append(out, s.raw), false, false
 		}
 	}
 	return trimLines(out)

@@ -161,6 +161,11 @@ func TestWithoutKnown(t *testing.T) {
 	if got := WithoutKnown("Mine\n---\none two three four\n---\n***\nMine", "one two three four\n---"); got != "Mine\n---\n***\nMine" {
 		t.Errorf("rules: %q", got)
 	}
+	for _, text := range []string{"👍", "👍\n\nThank you."} {
+		if got := WithoutKnown(text, "one two three four\n👍"); got != text {
+			t.Errorf("%q, which also stands in what it answers: %q", text, got)
+		}
+	}
 	if got := WithoutKnown("OK then\nYes\nNo", "ok then"); got != "Yes\nNo" {
 		t.Errorf("short known text: %q", got)
 	}
