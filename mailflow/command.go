@@ -159,8 +159,11 @@ const TokenTail = 20
 // agentWords is what an agent wrote: all that we sent is removed, first what
 // stands below our marker, then what repeats the mails that are answered.
 func (f *Flow) agentWords(in *incoming, ticketID int64) string {
-	above, _ := rfc822.CutAtMarker(in.mail.Text, "· "+f.marker(ticketID)+" —")
-	text := rfc822.ReplyText(above)
+	text := in.mail.Text
+	for _, id := range append([]int64{ticketID}, in.answers...) { // a mail of a ticket that was merged bears its own
+		text, _ = rfc822.CutAtMarker(text, "· "+f.marker(id)+" —")
+	}
+	text = rfc822.ReplyText(text)
 	if in.ours != "" {
 		text = rfc822.WithoutKnown(text, in.ours)
 	}

@@ -175,6 +175,56 @@ func TestRepeatedWithoutMark(t *testing.T) {
 	}
 }
 
+// What stood in our mail is not the agent's word either when it would no longer
+// stand there: of somebody who was removed since, and of a ticket that was
+// merged since, whose mails bear a line of their own.
+func TestRepeatedOfBefore(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.submit(ada, desk, "Subject: Line\n\nThe line is dead since this morning.")
+		w.run()
+		first := w.take(ticket.Notification, agent)
+		w.forget()
+		w.act(first, agent, "#cc carol@other.example")
+		w.run()
+		w.submit(ada, first.mail.ReplyTo[0].Address, "Subject: Line\n\nIt is still dead.")
+		w.run()
+		var note *letter
+		for _, l := range w.sent {
+			if l.row.Recipient == agent && strings.Contains(l.mail.Text, "Also on it") {
+				note = l
+			}
+		}
+		if note == nil {
+			t.Fatal("no notification names carol")
+		}
+		w.act(first, agent, "#uncc carol@other.example")
+		w.run()
+		words := func() string {
+			all := w.messages(w.tickets()[0].ID, store.Public)
+			return all[len(all)-1].Words
+		}
+		bare := strings.ReplaceAll(note.mail.Text, " —", "")
+		w.submit(agent, note.mail.ReplyTo[0].Address, "Subject: Re: Line\nIn-Reply-To: "+note.mail.MessageID+"\n\nWe look into it.\n\n"+bare)
+		w.run()
+		if got := words(); strings.Contains(got, "carol") {
+			t.Errorf("of somebody who was removed:\n%s", got)
+		}
+
+		w.submit(ada, desk, "Subject: Another\n\nThe other line is dead as well.")
+		w.run()
+		w.forget()
+		w.act(note, agent, "#merge "+w.tickets()[1].Number)
+		w.run()
+		w.submit(agent, note.mail.ReplyTo[0].Address, "Subject: Re: Line\nIn-Reply-To: "+note.mail.MessageID+"\n\nBoth work again.\n\n"+
+			strings.Replace(note.mail.Text, "assigned to nobody", "assigned to one who has left the desk since", 1))
+		w.run()
+		all := w.messages(w.tickets()[1].ID, store.Public)
+		if got := all[len(all)-1].Words; got != "Both work again." {
+			t.Errorf("of a ticket that was merged:\n%s", got)
+		}
+	})
+}
+
 // deferAll has each mail that is due tried once, in vain: it is kept, and
 // leaves again as it was.
 func (w *world) deferAll() {

@@ -109,18 +109,26 @@ func (f *Flow) keepMail(ctx context.Context, o *store.Outbox) error {
 	return err
 }
 
-// write renders the row and builds the mail around it.
-func (f *Flow) write(ctx context.Context, dr *draft) (*rfc822.Outgoing, templates.Rendered, error) {
-	data := f.data(dr)
-	attachments, err := f.attach(ctx, dr, data)
-	if err != nil {
-		return nil, templates.Rendered{}, err
-	}
+// render says what the row says.
+func (f *Flow) render(dr *draft, data *templates.Mail) (templates.Rendered, error) {
 	kind := dr.row.Kind
 	if dr.args.Event == severalEvent {
 		kind = templates.Several
 	}
-	r, err := f.Templates.Load().Mail(kind, dr.lang, data)
+	return f.Templates.Load().Mail(kind, dr.lang, data)
+}
+
+// write renders the row and builds the mail around it.
+func (f *Flow) write(ctx context.Context, dr *draft) (*rfc822.Outgoing, templates.Rendered, error) {
+	data := f.data(dr)
+	var attachments []rfc822.Attachment
+	if f.nameFiles(dr, data) {
+		var err error
+		if attachments, err = f.attach(ctx, dr); err != nil {
+			return nil, templates.Rendered{}, err
+		}
+	}
+	r, err := f.render(dr, data)
 	if err != nil {
 		return nil, r, err
 	}

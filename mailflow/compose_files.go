@@ -12,11 +12,12 @@ import (
 	"guichet/templates"
 )
 
-// attach reads the attachments of the message out of its raw mail. Together
-// they travel up to attachLimit; else they stand behind links.
-func (f *Flow) attach(ctx context.Context, dr *draft, data *templates.Mail) ([]rfc822.Attachment, error) {
+// nameFiles names the attachments of the message, and says whether they travel
+// with the mail. Together they do up to attachLimit; else they stand behind
+// links.
+func (f *Flow) nameFiles(dr *draft, data *templates.Mail) (travel bool) {
 	if len(dr.parts) == 0 || dr.args.Stranger || dr.args.Mute || !carriesFiles(dr.row.Kind) {
-		return nil, nil
+		return false
 	}
 	var total int64
 	for _, p := range dr.parts {
@@ -32,9 +33,11 @@ func (f *Flow) attach(ctx context.Context, dr *draft, data *templates.Mail) ([]r
 	if data.Agent != nil {
 		data.Agent.Files = data.Files
 	}
-	if total > attachLimit {
-		return nil, nil
-	}
+	return total <= attachLimit
+}
+
+// attach reads the attachments of the message out of its raw mail.
+func (f *Flow) attach(ctx context.Context, dr *draft) ([]rfc822.Attachment, error) {
 	var mail rfc822.Opener
 	var out []rfc822.Attachment
 	for i, p := range dr.parts {

@@ -53,9 +53,11 @@ func (f *Flow) gathered(ctx context.Context, o *store.Outbox, dr *draft) (*draft
 	return dr, err
 }
 
-// gather reads all that the mail may say.
+// gather reads all that the mail may say. It may be run again on the same
+// draft, as an update is.
 func (f *Flow) gather(tx *store.Tx, dr *draft) (err error) {
 	s := f.Settings.Load()
+	dr.items = nil
 	if dr.desk = s.Desk(dr.row.Desk); dr.desk == nil {
 		return fmt.Errorf("the desk %s is no longer configured", dr.row.Desk)
 	}
@@ -96,7 +98,7 @@ func (f *Flow) gatherTicket(tx *store.Tx, dr *draft) (err error) {
 	if dr.party, err = tx.PartyByOrdinal(id, dr.row.Party); ignoreNoRows(err) != nil {
 		return err
 	}
-	s, err := tx.Story(id, dr.args.Message, dr.party.Since, dr.row.Recipient)
+	s, err := tx.Story(id, dr.args.Message, dr.party.Since, dr.row.ID, dr.row.Recipient)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"guichet/mailflow/ticket"
+	"guichet/store"
 )
 
 // In the morning the agents of a desk are told once what needs somebody, in
@@ -44,9 +45,17 @@ func TestDigest(t *testing.T) {
 			t.Fatalf("%d mails before the morning", n)
 		}
 		sweep(8)
-		if l := w.take(ticket.Digest, agent); !strings.Contains(l.mail.Text, "- INC-000001 · Router · since ") ||
+		l := w.take(ticket.Digest, agent)
+		if !strings.Contains(l.mail.Text, "- INC-000001 · Router · since ") ||
 			strings.Contains(l.mail.Text, "Panne") || !strings.Contains(l.mail.Text, "0 new, 0 closed") {
 			t.Errorf("the digest is\n%s", l.mail.Text)
+		}
+		again := &draft{row: l.row, args: argsOf(l.row)}
+		for range 2 { // as in an update that is run again
+			w.view(func(tx *store.Tx) error { return w.f.gather(tx, again) })
+			if len(again.items) != 1 {
+				t.Errorf("it lists %d tickets, want 1", len(again.items))
+			}
 		}
 		w.take(ticket.Digest, second)
 		sweep(9)

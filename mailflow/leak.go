@@ -13,8 +13,8 @@ import (
 // mayLeak says why a mail must not leave, or "". What its reader has read
 // before is loaded only where something was found that it could excuse.
 func (f *Flow) mayLeak(ctx context.Context, dr *draft, r templates.Rendered) (string, error) {
-	if dr.row.Reply == store.Released {
-		return "", nil // somebody has looked at it
+	if dr.row.Reply == store.Released || dr.row.MailID != "" {
+		return "", nil // somebody has looked at it, or it had left and is sent again
 	}
 	if f.leak(dr, r) == "" {
 		return "", nil

@@ -1,6 +1,7 @@
 package mailflow
 
 import (
+	"fmt"
 	"html"
 	"regexp"
 	"slices"
@@ -264,6 +265,36 @@ func TestKnownIsNoLeak(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// What somebody has let go leaves again as it was when it comes back and is
+// tried once more, and it is no answer to itself.
+func TestReleasedComesBack(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	w.submit(ada, desk, "Subject: Line\n\nIt is dead.")
+	w.run()
+	n := w.take(ticket.Notification, agent)
+	ack := w.take(ticket.Acknowledgment, ada)
+	w.act(n, agent, "Ask second@desk.example.")
+	w.run()
+	held := w.outbox(store.HeldOut)
+	w.update(func(tx *store.Tx) error { _, err := Release(tx, held[0].ID); return err })
+	w.run()
+	answer := w.take(ticket.Update, ada)
+	w.report(answer, "failed")
+	w.update(func(tx *store.Tx) error {
+		ok, err := tx.SetOutbox(answer.row.ID, store.Queued, store.FailedOut)
+		if !ok {
+			t.Error("it did not fail")
+		}
+		return err
+	})
+	w.run()
+	again := w.take(ticket.Update, ada)
+	if again.mail.MessageID != answer.mail.MessageID || fmt.Sprint(again.mail.InReplyTo) != fmt.Sprint(answer.mail.InReplyTo) ||
+		fmt.Sprint(again.mail.References) != fmt.Sprint(answer.mail.References) || slices.Contains(again.mail.References, again.mail.MessageID) {
+		t.Errorf("again: %s, answers %s of %s; the acknowledgment was %s", again.mail.MessageID, again.mail.InReplyTo, again.mail.References, ack.mail.MessageID)
+	}
 }
 
 // Notes are looked up, too.

@@ -22,8 +22,9 @@ type incoming struct {
 	mail    *rfc822.Mail
 	verdict Verdict
 	// ours is the text of our own mails that an agent's mail answers, so that
-	// nothing of it is taken for the agent's words.
-	ours string
+	// nothing of it is taken for the agent's words; answers are their tickets.
+	ours    string
+	answers []int64
 	// forwarded is the mail that an agent's mail forwards, or nil.
 	forwarded *rfc822.Forwarded
 	// number is that of a partner's ticket system, old are those of what stood
@@ -105,7 +106,7 @@ func (f *Flow) readBytes(ctx context.Context, d store.Delivery, raw []byte) (*in
 		}
 	}
 	if err == nil && s.Agent(in.from()) != nil {
-		in.ours, err = f.ourWords(ctx, in)
+		err = f.ourWords(ctx, in)
 	}
 	return in, err
 }
@@ -283,52 +284,65 @@ func (f *Flow) ownID(id string) (ticket.Token, bool) {
 	return t, err == nil && t.Purpose == ticket.ForMessage
 }
 
-// ourWords is the text of the mails of ours that an agent's mail answers.
-func (f *Flow) ourWords(ctx context.Context, in *incoming) (string, error) {
-	var all strings.Builder
+// ourWords reads the mails of ours that an agent's mail answers.
+func (f *Flow) ourWords(ctx context.Context, in *incoming) error {
 	for i, t := range f.idTokens(in) {
 		if i == 5 {
 			break
 		}
-		words, err := f.sentWords(ctx, t.Row())
+		words, ticketID, err := f.sentWords(ctx, t.Row())
 		if trouble(err) != nil {
-			return "", err
+			return err
 		}
 		if err == nil {
-			all.WriteString(words)
-			all.WriteByte('\n')
+			in.ours += words + "\n"
+			in.answers = append(in.answers, ticketID)
 		}
 	}
-	return all.String(), nil
+	return nil
 }
 
-// sentWords is the text of a mail of ours: as it was sent, where that is kept,
-// else as it would be written now.
-func (f *Flow) sentWords(ctx context.Context, row int64) (string, error) {
+// sentWords is the text of a mail of ours, and its ticket: as it was sent,
+// where that is kept, else as it would be written now, once more with all who
+// were ever on the ticket.
+func (f *Flow) sentWords(ctx context.Context, row int64) (words string, ticketID int64, err error) {
 	o := store.Outbox{ID: row}
 	mail, err := f.sentMail(ctx, &o)
-	switch {
-	case err != nil:
-		return "", err
-	case o.Header != nil:
-		return rfc822.Parse(mail).Text, nil
+	if err != nil {
+		return "", 0, err
 	}
 	dr := &draft{}
+	var everybody []store.Party
 	err = f.DB.View(ctx, func(tx *store.Tx) error {
-		if dr.row, err = tx.OutboxByID(row); err != nil {
+		if dr.row, err = tx.OutboxByID(row); err != nil || o.Header != nil {
 			return err
 		}
 		dr.args = argsOf(dr.row)
-		return f.gather(tx, dr)
+		if err = f.gather(tx, dr); err != nil || dr.row.TicketID == 0 {
+			return err
+		}
+		everybody, err = tx.Everybody(dr.row.TicketID)
+		return err
 	})
-	if err == nil {
-		dr, err = f.gathered(ctx, &dr.row, dr)
-	}
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	_, rendered, err := f.write(ctx, dr)
-	return rendered.Text, err
+	if o.Header != nil {
+		return rfc822.Parse(mail).Text, dr.row.TicketID, nil
+	}
+	if dr, err = f.gathered(ctx, &dr.row, dr); err != nil {
+		return "", 0, err
+	}
+	for {
+		data := f.data(dr)
+		f.nameFiles(dr, data)
+		r, err := f.render(dr, data)
+		words += r.Text + "\n"
+		if err != nil || len(everybody) == len(dr.parties) {
+			return words, dr.row.TicketID, err
+		}
+		dr.parties = everybody
+	}
 }
 
 // sentMail reads the stored bytes of a mail of ours.

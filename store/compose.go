@@ -15,7 +15,7 @@ type Story struct {
 	Opener  ticket.Role   // of the ticket's first message; "" if nobody wrote
 	// First is the Message-ID of the first mail that the reader wrote on the
 	// ticket, or else of the first that they were sent; Last that of the newest
-	// mail of ours that they were sent; "" if there is none. References hold
+	// mail of ours that they were sent before; "" if there is none. References hold
 	// them, so that each reader's program keeps one thread.
 	First, Last string
 	// What else there is to read, each by a statement of its own:
@@ -30,17 +30,17 @@ const storyQuery = `SELECT t.id, t.number, t.subject, t.created, t.assignee,
 	m.id, m.ticket_id, m.raw_id, m.at, m.address, m.name, m.party, m.role, m.visibility, m.proof, m.reason, m.mail_id, m.words,
 	coalesce((SELECT role FROM message WHERE ticket_id = t.id ORDER BY id LIMIT 1), ''),
 	coalesce((SELECT mail_id FROM message WHERE ticket_id = t.id AND address = ? AND mail_id <> '' ORDER BY id LIMIT 1),
-		(SELECT mail_id FROM outbox WHERE ticket_id = t.id AND recipient = ? AND mail_id <> '' ORDER BY id LIMIT 1), ''),
-	coalesce((SELECT mail_id FROM outbox WHERE ticket_id = t.id AND recipient = ? AND mail_id <> '' ORDER BY id DESC LIMIT 1), ''),
+		(SELECT mail_id FROM outbox WHERE ticket_id = t.id AND recipient = ? AND mail_id <> '' AND id <> ? ORDER BY id LIMIT 1), ''),
+	coalesce((SELECT mail_id FROM outbox WHERE ticket_id = t.id AND recipient = ? AND mail_id <> '' AND id <> ? ORDER BY id DESC LIMIT 1), ''),
 	CASE WHEN EXISTS (SELECT 1 FROM part WHERE message_id = m.id) THEN 1 ELSE 0 END,
 	CASE WHEN EXISTS (SELECT 1 FROM message WHERE ticket_id = m.ticket_id AND visibility = 'public' AND id >= ? AND id < m.id) THEN 1 ELSE 0 END,
 	CASE WHEN EXISTS (SELECT 1 FROM message WHERE ticket_id = t.id AND visibility = 'note') THEN 1 ELSE 0 END
 	FROM ticket AS t LEFT JOIN message AS m ON m.id = ? WHERE t.id = ?`
 
-// Story reads a ticket for a mail to reader that is about a message (0: about
-// none); since is the first message row that the reader may see. It returns
-// sql.ErrNoRows if there is no such ticket.
-func (tx *Tx) Story(ticketID, message, since int64, reader string) (s Story, err error) {
+// Story reads a ticket for a mail to reader, the outbox row with that id, that
+// is about a message (0: about none); since is the first message row that the
+// reader may see. It returns sql.ErrNoRows if there is no such ticket.
+func (tx *Tx) Story(ticketID, message, since, row int64, reader string) (s Story, err error) {
 	if tx.Made(ticketID) && tx.begun.tells(message) {
 		return tx.begun.story(reader), nil
 	}
@@ -50,7 +50,7 @@ func (tx *Tx) Story(ticketID, message, since int64, reader string) (s Story, err
 		id, ticketID, raw, party                                      sql.NullInt64
 		address, name, role, visibility, proof, reason, mailID, words sql.NullString
 	}
-	err = tx.row(storyQuery, reader, reader, reader, since, message, ticketID).Scan(
+	err = tx.row(storyQuery, reader, reader, row, reader, row, since, message, ticketID).Scan(
 		&s.Ticket.ID, &number, &s.Ticket.Subject, &created, &s.Ticket.Assignee,
 		&m.id, &m.ticketID, &m.raw, &at, &m.address, &m.name, &m.party, &m.role, &m.visibility, &m.proof, &m.reason, &m.mailID, &m.words,
 		&s.Opener, &s.First, &s.Last, &s.HasParts, &s.HasHistory, &s.HasNotes)

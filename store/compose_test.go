@@ -15,7 +15,7 @@ func testStory(t *testing.T, c *steps, a, b *store.DB) {
 	tk := in(t, a, addTicket)
 	story := func(message, since int64) store.Story {
 		t.Helper()
-		return in(t, a, func(tx *store.Tx) (store.Story, error) { return tx.Story(tk, message, since, "a@x") })
+		return in(t, a, func(tx *store.Tx) (store.Story, error) { return tx.Story(tk, message, since, 0, "a@x") })
 	}
 	has := func(s store.Story) string { return fmt.Sprint(s.HasParts, s.HasHistory, s.HasNotes) }
 	say := func(m store.Message, parts ...store.Part) int64 {
@@ -45,7 +45,7 @@ func testStory(t *testing.T, c *steps, a, b *store.DB) {
 	do(t, a, func(tx *store.Tx) error { return tx.MoveMessage(two, tk, other) })
 	s = story(two, 0)
 	same(t, "a message that went elsewhere", fmt.Sprint(s.Ticket.ID == tk, s.Message.TicketID == other)+" "+has(s), "true true false false false")
-	err := a.View(context.Background(), func(tx *store.Tx) error { _, err := tx.Story(other+1, 0, 0, "a@x"); return err })
+	err := a.View(context.Background(), func(tx *store.Tx) error { _, err := tx.Story(other+1, 0, 0, 0, "a@x"); return err })
 	errorIs(t, "no such ticket", err, sql.ErrNoRows)
 }
 

@@ -60,5 +60,11 @@ func (db *DB) Checkpoint() (large, idle error) {
 // before, and returns how many it has.
 func (db *DB) Tick(seen int64) (int64, error) { return db.lite.checkpoints.idle(seen) }
 
-// RenewNode is what a gateway on PostgreSQL does every 10 s.
-func (db *DB) RenewNode() error { return db.node.renew() }
+// RenewNode is what a gateway on PostgreSQL does every 10 s; on SQLite there is
+// nothing to do.
+func (db *DB) RenewNode() error {
+	if db.node == nil {
+		return nil
+	}
+	return db.node.renew()
+}

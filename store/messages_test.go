@@ -88,7 +88,7 @@ func testMailIDs(t *testing.T, c *steps, a, b *store.DB) {
 	tk := in(t, a, addTicket)
 	ids := func(address string) string {
 		t.Helper()
-		story := in(t, a, func(tx *store.Tx) (store.Story, error) { return tx.Story(tk, 0, 0, address) })
+		story := in(t, a, func(tx *store.Tx) (store.Story, error) { return tx.Story(tk, 0, 0, 0, address) })
 		return story.First + story.Last
 	}
 	same(t, "neither", ids("a@x"), "")

@@ -119,10 +119,21 @@ func (tx *Tx) LaneIsFree(lane string) (free bool, err error) {
 const byPriority = `WITH RECURSIVE p (v) AS (SELECT min(priority) FROM outbox WHERE state = 'queued'
 	UNION ALL SELECT (SELECT min(priority) FROM outbox WHERE state = 'queued' AND priority > p.v) FROM p WHERE p.v IS NOT NULL) `
 
+// LeaseCertain is how long after it was given a lease of LeaseOutbox is surely
+// its owner's still.
+const LeaseCertain = 5 * time.Second
+
 // LeaseOutbox takes up to n due rows, the most urgent first, one a lane, and
-// none whose lane has an earlier row that is not sent yet.
+// none whose lane has an earlier row that is not sent yet. A gateway whom the
+// others will not take for alive throughout LeaseCertain gets none: they would
+// take its rows.
 func (tx *Tx) LeaseOutbox(n int, ttl time.Duration) (leased []Outbox, err error) {
-	rows, err := tx.query(byPriority + `SELECT v FROM p WHERE v IS NOT NULL ORDER BY v`)
+	alive, args := ``, []any(nil)
+	if tx.db.node != nil {
+		alive = ` AND EXISTS (SELECT 1 FROM lease WHERE name = ? AND until > ?)`
+		args = []any{nodeLease(tx.db.Node()), tx.Now().Add(LeaseCertain)}
+	}
+	rows, err := tx.query(byPriority+`SELECT v FROM p WHERE v IS NOT NULL`+alive+` ORDER BY v`, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -195,6 +195,7 @@ func testDropOldMails(t *testing.T, c *steps, a, b *store.DB) {
 	failed, _ := send(store.FailedOut, false)
 	waits, _ := send(store.Queued, false)
 	c.add(time.Hour)
+	alive(t, a)
 	fresh, _ := send(store.Sent, false)
 	drop := func() int {
 		t.Helper()

@@ -118,6 +118,31 @@ func (s *sentBook) give(o store.Outbox) {
 	}
 }
 
+// alive is a sign of life of gateways.
+func alive(t testing.TB, nodes ...*store.DB) {
+	t.Helper()
+	for _, db := range nodes {
+		if err := db.RenewNode(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A gateway that gave no sign of life, such as one that the database was away
+// from, gets no rows: another would take them at once, and both would send.
+func TestLeaseNeedsALiveNode(t *testing.T) {
+	t.Parallel()
+	c, a, b := twoNodes(t, storetest.Postgres(t))
+	queue(t, a, store.Outbox{TicketID: 1, Recipient: "a@x"}, 0)
+	c.add(25 * time.Second)
+	same(t, "less than LeaseCertain is left", len(lease(t, a, 1)), 0)
+	c.add(10 * time.Second)
+	same(t, "nothing is left", len(lease(t, a, 1)), 0)
+	alive(t, a)
+	same(t, "after a sign", len(lease(t, a, 1)), 1)
+	same(t, "nobody takes it", reclaim(t, b), 0)
+}
+
 // The rows of a gateway that ended do not wait for their lease's end.
 func TestReclaimFromDeadNode(t *testing.T) {
 	t.Parallel()
@@ -135,11 +160,7 @@ func TestReclaimFromDeadNode(t *testing.T) {
 	old, own, others := long(a), long(b), long(third)
 	same(t, "all live", reclaim(t, b), 0)
 	c.add(25 * time.Second)
-	for _, db := range []*store.DB{b, third} {
-		if err := db.RenewNode(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	alive(t, b, third)
 	same(t, "all live still", reclaim(t, b), 0)
 	c.add(5 * time.Second)
 	same(t, "seen", in(t, b, (*store.Tx).HasLapsed), true)

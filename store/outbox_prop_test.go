@@ -85,6 +85,7 @@ func (w *lanesModel) lease(rt *rapid.T) {
 }
 
 func (w *lanesModel) leaseFor(rt *rapid.T, g *gate, n int) {
+	alive(w.t, g.db)
 	var rows []store.Outbox
 	w.commit(g.db, func(tx *store.Tx) (err error) {
 		if _, err = tx.ReclaimOutbox(); err == nil {

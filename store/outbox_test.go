@@ -130,6 +130,7 @@ func testLeasedAsAdded(t *testing.T, c *steps, a, b *store.DB) {
 	same(t, "the lane goes on", outboxIDs(lease(t, b, 9)), []int64{next})
 	lost := add("c@x")
 	c.add(time.Minute)
+	alive(t, b)
 	do(t, b, func(tx *store.Tx) error { _, err := tx.ReclaimOutbox(); return err })
 	again := lease(t, b, 9)
 	same(t, "its lease runs out", fmt.Sprint(slices.Contains(outboxRowIDs(again), lost.ID)), "true")

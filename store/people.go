@@ -141,8 +141,15 @@ func (tx *Tx) SetProven(partyID int64) error {
 
 // Parties lists all parties of a ticket, agents included, by ordinal.
 func (tx *Tx) Parties(ticketID int64) ([]Party, error) {
+	all, err := tx.Everybody(ticketID)
+	return slices.DeleteFunc(all, func(p Party) bool { return !p.Active }), err
+}
+
+// Everybody lists the parties of a ticket and those that were removed, by
+// ordinal.
+func (tx *Tx) Everybody(ticketID int64) ([]Party, error) {
 	all, err := tx.partiesOf(ticketID)
-	return slices.DeleteFunc(slices.Clone(all), func(p Party) bool { return !p.Active }), err
+	return slices.Clone(all), err
 }
 
 // PartyByAddress finds a party by its address, or sql.ErrNoRows.

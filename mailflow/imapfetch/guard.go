@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -31,12 +32,14 @@ var (
 type guard struct {
 	net.Conn
 	first  io.Reader     // read before the connection, if not nil
-	silent atomic.Int64  // how long the server may be silent, in nanoseconds
 	left   atomic.Int64  // bytes that it may send
 	failed atomic.Value  // error: why the guard has ended the connection
 	scan   responseScan  // of Read
 	done   chan struct{} // closed by Close
 	closed atomic.Bool
+
+	mu     sync.Mutex    // held while the deadline of a Read is set
+	silent time.Duration // how long the server may be silent
 }
 
 func newGuard(conn net.Conn, first []byte) *guard {
@@ -50,10 +53,19 @@ func newGuard(conn net.Conn, first []byte) *guard {
 // allow sets the budget of a command.
 func (g *guard) allow(bytes int64, silent time.Duration) {
 	g.left.Store(bytes)
-	g.silent.Store(int64(silent))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.silent = silent
 	if !g.closed.Load() {
 		g.Conn.SetReadDeadline(time.Now().Add(silent)) // of a Read under way
 	}
+}
+
+// begin sets the deadline of a Read.
+func (g *guard) begin() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.Conn.SetReadDeadline(time.Now().Add(g.silent))
 }
 
 // Read reads what the server may send now. It is called by one goroutine.
@@ -64,7 +76,7 @@ func (g *guard) Read(p []byte) (int, error) {
 		}
 		g.first = nil
 	}
-	g.Conn.SetReadDeadline(time.Now().Add(time.Duration(g.silent.Load())))
+	g.begin()
 	n, err := g.Conn.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = g.end(errSilent)
