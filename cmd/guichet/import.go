@@ -125,7 +125,9 @@ func (e *env) importMail(ctx context.Context, key string, paths []string) error 
 		if err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("secret file: %w", err)
 		}
-		i.flow = newFlow(db, i.s, keys, time.Now)
+		if i.flow, err = newFlow(db, cfg, i.s, keys, time.Now); err != nil {
+			return err
+		}
 		return i.run(ctx, paths, int64(cfg.SMTP.MaxMessageSize))
 	})
 }

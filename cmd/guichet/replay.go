@@ -16,6 +16,7 @@ import (
 	"guichet/mailflow/rfc822"
 	"guichet/mailflow/ticket"
 	"guichet/store"
+	"guichet/templates"
 )
 
 // replayOptions are the flags of replay.
@@ -134,19 +135,26 @@ func (p *player) open(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	p.flow = newFlow(p.db, p.s, keys, clock)
+	if p.flow, err = newFlow(p.db, p.cfg, p.s, keys, clock); err != nil {
+		return err
+	}
 	p.in = &mailflow.Receiver{DB: p.db, Settings: p.flow.Settings, Keys: keys, Log: quiet, Now: clock, Wake: func() {}, Count: p.flow.Count}
 	return nil
 }
 
-// newFlow is a flow that sends nothing and logs nothing.
-func newFlow(db *store.DB, s *mailflow.Settings, keys ticket.Keyring, clock func() time.Time) *mailflow.Flow {
-	var settings atomic.Pointer[mailflow.Settings]
-	settings.Store(s)
-	f := &mailflow.Flow{DB: db, Settings: &settings, Keys: keys, Log: slog.New(slog.DiscardHandler), Now: clock,
-		Count: &mailflow.Counters{}, Outgoing: func() {}}
+// newFlow is a flow that sends nothing and logs nothing. It has the templates:
+// an agent's answer is compared with what we had sent.
+func newFlow(db *store.DB, cfg *Config, s *mailflow.Settings, keys ticket.Keyring, clock func() time.Time) (*mailflow.Flow, error) {
+	set, err := templates.Load(cfg.Templates)
+	if err != nil {
+		return nil, err
+	}
+	f := &mailflow.Flow{DB: db, Settings: new(atomic.Pointer[mailflow.Settings]), Templates: new(atomic.Pointer[templates.Set]),
+		Keys: keys, Log: slog.New(slog.DiscardHandler), Now: clock, Count: &mailflow.Counters{}, Outgoing: func() {}}
+	f.Settings.Store(s)
+	f.Templates.Store(set)
 	f.Prepare()
-	return f
+	return f, nil
 }
 
 // play takes one mail through all stages and prints what became of it.

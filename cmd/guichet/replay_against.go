@@ -75,7 +75,9 @@ func (e *env) replayAgainst(ctx context.Context, o replayOptions, paths []string
 		return err
 	}
 	defer p.db.Close()
-	p.flow = newFlow(p.db, p.s, keys, time.Now)
+	if p.flow, err = newFlow(p.db, cfg, p.s, keys, time.Now); err != nil {
+		return err
+	}
 	a := &against{player: p}
 	if len(paths) == 0 {
 		return a.all(ctx, o)

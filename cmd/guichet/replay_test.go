@@ -149,6 +149,11 @@ func testReplayAgainst(t *testing.T, d *storetest.Database) {
 	}
 	put("ada@customer.example", "Subject: Router\nMessage-ID: <1@x.example>")
 	put("ada@customer.example", "Subject: Re: Router\nMessage-ID: <2@x.example>\nIn-Reply-To: <1@x.example>")
+	for _, m := range g.sink.all() { // nothing is kept of them
+		if m.kind() == "acknowledgment" {
+			put("agent@desk.example", "Subject: Re: Router\nMessage-ID: <a@x.example>\nIn-Reply-To: "+m.mail.MessageID)
+		}
+	}
 	put("ada@customer.example", "Subject: [#INC-000001] Any news?\nMessage-ID: <3@x.example>")
 	put("ada@customer.example", "Subject: [#INC-000001] Any news?\nMessage-ID: <3@x.example>") // a copy
 	put("jira@integrator.example", "Subject: SUP-7\nMessage-ID: <4@x.example>\nX-Loop: jira")
@@ -165,7 +170,7 @@ func testReplayAgainst(t *testing.T, d *storetest.Database) {
 	}
 	before := state()
 	code, out, errs := g.command("replay", "--against")
-	if code != 0 || out != "0 of 7 would thread differently, 0 would be classified differently (1 not judged: held, copies, imported)\n" {
+	if code != 0 || out != "0 of 8 would thread differently, 0 would be classified differently (1 not judged: held, copies, imported)\n" {
 		t.Fatalf("exit %d: %s%s\n%s", code, out, errs, before)
 	}
 	text, err := os.ReadFile(g.config)
@@ -177,7 +182,7 @@ func testReplayAgainst(t *testing.T, d *storetest.Database) {
 	config := filepath.Join(g.dir, "other.yaml")
 	write(t, config, other)
 	code, out, errs = commandOn(t, config, "", "replay", "--against")
-	for _, want := range []string{"1 of 7 would thread differently, 1 would be classified differently",
+	for _, want := range []string{"1 of 8 would thread differently, 1 would be classified differently",
 		"INC-000001, by the number in the subject", "now  person (nothing says that a machine wrote it); no ticket", "was  loop (x-loop)", "now  bulk (a partner's ticket system, x-loop)"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit %d, no %q in %s%s", code, want, out, errs)
