@@ -64,7 +64,7 @@ func (q *queue) Wake() <-chan struct{} { return q.wake }
 func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound.Item, error) {
 	var items []outbound.Item
 	if q.lent.mustAsk(time.Now()) {
-		began := time.Now()
+		began := time.Now().Round(0) // time in which the machine slept counts
 		rows, err := q.lease(ctx, n, ttl)
 		if err != nil {
 			return nil, err
@@ -75,7 +75,10 @@ func (q *queue) Lease(ctx context.Context, n int, ttl time.Duration) ([]outbound
 		}
 	}
 	rows, stale := q.lent.take(n-len(items), time.Now())
-	q.doubt = append(q.doubt, stale...)
+	if len(stale) > 0 {
+		q.doubt = append(q.doubt, stale...)
+		q.tick() // the next lease gives them back: nobody else knows of them
+	}
 	for _, l := range rows {
 		items = append(items, q.hold(inHand{l, l.Row.Created}))
 	}
@@ -143,13 +146,10 @@ func (q *queue) composed(it outbound.Item, o store.Outbox) {
 	}
 }
 
-// certain is how long nobody asks whether a lease holds: another gateway takes
-// the rows of one that gave no sign of life for much longer.
-const certain = 5 * time.Second
-
-// holds says whether the lease of a row is still ours.
+// holds says whether the lease of a row is still ours. For its first seconds
+// nobody need be asked.
 func (q *queue) holds(ctx context.Context, l inHand) (ours bool, err error) {
-	if time.Since(l.since) < certain {
+	if time.Since(l.since) < store.LeaseCertain {
 		return true, nil
 	}
 	err = q.db.View(ctx, func(tx *store.Tx) error {
