@@ -38,13 +38,16 @@ func (g *gateway) listen() error {
 	if err := g.serveHTTP("admin", g.cfg.Admin.Listen, g.admin()); err != nil {
 		return err
 	}
+	bound := make([]net.Listener, len(opened))
 	for i, l := range opened {
-		ln, err := g.bind(l.name, l.address)
-		if err != nil {
-			return err
+		var err error
+		if bound[i], err = g.bind(l.name, l.address); err != nil {
+			return err // nobody has been answered yet
 		}
+	}
+	for i, l := range opened {
 		g.wg.Go(func() {
-			if err := g.servers[i].Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) && g.ready.Load() {
+			if err := g.servers[i].Serve(bound[i]); err != nil && !errors.Is(err, net.ErrClosed) && g.ready.Load() {
 				g.fail <- fmt.Errorf("%s listener: %w", l.name, err)
 			}
 		})
@@ -97,7 +100,7 @@ func (g *gateway) bind(name, address string) (net.Listener, error) {
 		}
 	}
 	fmt.Fprintf(g.env.stdout, "%s listens on %s\n", name, listenerName(ln))
-	g.stops = append(g.stops, func(context.Context) { ln.Close() })
+	g.stops = append(g.stops, func() { ln.Close() })
 	return ln, nil
 }
 
@@ -120,7 +123,11 @@ func (g *gateway) serveHTTP(name, address string, h http.Handler) error {
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute,
 		WriteTimeout: 5 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
-	g.stops = append(g.stops, func(ctx context.Context) { s.Shutdown(ctx) })
+	g.stops = append(g.stops, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s.Shutdown(ctx)
+	})
 	go func() {
 		if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) && g.ready.Load() {
 			g.fail <- fmt.Errorf("%s listener: %w", name, err)

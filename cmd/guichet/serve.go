@@ -66,19 +66,20 @@ type gateway struct {
 	fetcher   *imapfetch.Fetcher
 	ready     atomic.Bool
 
-	stops []func(context.Context) // in the order of the opening
+	stops []func() // in the order of the opening
 	wg    sync.WaitGroup
 	fail  chan error
 	hup   chan os.Signal
 }
 
 func (e *env) serve(ctx context.Context) error {
-	cfg, warnings, err := loadConfig(e.configFile)
-	g := &gateway{env: e, cfg: cfg, fail: make(chan error, 16), hup: make(chan os.Signal, 1)}
+	g := &gateway{env: e, fail: make(chan error, 16), hup: make(chan os.Signal, 1)}
 	g.log = slog.New(slog.NewTextHandler(e.stderr, nil))
 	// From the start: unheard, a SIGHUP ends the process.
 	signal.Notify(g.hup, syscall.SIGHUP)
 	defer signal.Stop(g.hup)
+	cfg, warnings, err := loadConfig(e.configFile)
+	g.cfg = cfg
 	if err != nil {
 		return err
 	}
@@ -176,7 +177,7 @@ func (g *gateway) openRelay() error {
 	}
 	g.worker = &outbound.Worker{Queue: g.queue, Relay: relay, Connections: g.cfg.Relay.Connections,
 		Rate: g.cfg.Relay.Rate.perMinute(), Drain: drainTime - time.Second, Log: g.log}
-	g.stops = append(g.stops, func(context.Context) { relay.Close() })
+	g.stops = append(g.stops, func() { relay.Close() })
 	return nil
 }
 
@@ -200,35 +201,46 @@ func (g *gateway) load(cfg *Config) error {
 // reload is SIGHUP. What is wrong leaves everything as it was.
 func (g *gateway) reload() {
 	cfg, _, err := loadConfig(g.env.configFile)
+	var waits []string
 	if err == nil {
+		waits = keepUntilRestart(g.cfg, cfg)
 		err = g.load(cfg)
 	}
 	if err != nil {
 		g.log.Error("reload refused, the old configuration stays", "err", err)
 		return
 	}
-	if waits := needRestart(g.cfg, cfg); len(waits) > 0 {
+	if len(waits) > 0 {
 		g.log.Warn("reloaded in part: these keys wait for a restart", "keys", strings.Join(waits, ", "))
 	}
 	g.log.Info("reloaded", "desks", len(cfg.Desks), "agents", len(cfg.Agents))
 }
 
-// needRestart names the keys whose change a reload does not take.
-func needRestart(was, now *Config) (keys []string) {
-	for _, k := range []struct {
-		name    string
-		changed bool
-	}{
-		{"hostname", was.Hostname != now.Hostname}, {"database", was.Database != now.Database},
-		{"secret_file", was.SecretFile != now.SecretFile}, {"smtp", was.SMTP != now.SMTP}, {"lmtp", was.LMTP != now.LMTP},
-		{"web.listen", was.Web.Listen != now.Web.Listen}, {"admin", was.Admin != now.Admin}, {"relay", was.Relay != now.Relay},
-		{"mailboxes", !slices.Equal(was.Mailboxes, now.Mailboxes)},
-	} {
-		if k.changed {
-			keys = append(keys, k.name)
-		}
+// keepUntilRestart puts back what a reload does not change, so that all parts
+// of the gateway have the same, and names the keys.
+func keepUntilRestart(was, now *Config) (keys []string) {
+	keep(&keys, "hostname", was.Hostname, &now.Hostname)
+	keep(&keys, "database", was.Database, &now.Database)
+	keep(&keys, "secret_file", was.SecretFile, &now.SecretFile)
+	keep(&keys, "smtp", was.SMTP, &now.SMTP)
+	keep(&keys, "lmtp", was.LMTP, &now.LMTP)
+	keep(&keys, "web.listen", was.Web.Listen, &now.Web.Listen)
+	keep(&keys, "admin", was.Admin, &now.Admin)
+	keep(&keys, "relay", was.Relay, &now.Relay)
+	if (was.TLS.CertFile == "") != (now.TLS.CertFile == "") {
+		keep(&keys, "tls", was.TLS, &now.TLS) // the listeners offer it, or do not
+	}
+	if !slices.Equal(was.Mailboxes, now.Mailboxes) {
+		keys = append(keys, "mailboxes")
+		now.Mailboxes = was.Mailboxes
 	}
 	return keys
+}
+
+func keep[T comparable](keys *[]string, name string, was T, now *T) {
+	if *now != was {
+		*keys, *now = append(*keys, name), was
+	}
 }
 
 // run works until a signal, a failed store or a failed listener.
@@ -242,12 +254,7 @@ func (g *gateway) run(ctx context.Context) error {
 			}
 		})
 	}
-	fetching, stopFetching := context.WithCancel(work)
-	fetched := make(chan struct{})
-	go func() {
-		defer close(fetched)
-		g.fetcher.Run(fetching)
-	}()
+	g.wg.Go(func() { g.fetcher.Run(work) })
 	g.wg.Go(func() {
 		giveBack(work.Done(), func() int64 { return g.count.Received.Load() + g.count.Composed.Load() })
 	})
@@ -267,29 +274,26 @@ func (g *gateway) run(ctx context.Context) error {
 		}
 	}
 	g.ready.Store(false)
-	stopFetching()
-	g.drain(fetched, stop)
+	stop()
+	g.drain()
 	return err
 }
 
-// drain ends the listeners and the fetching, then what is in hand.
-func (g *gateway) drain(fetched <-chan struct{}, stop func()) {
+// drain waits until the listeners and all that is in hand have ended, both in
+// the same time: what a slow client still brings is decided on at the next
+// start.
+func (g *gateway) drain() {
 	limit := drainTime
 	if g.db.Failure() != nil {
 		limit = failedTime
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	var ending sync.WaitGroup
+	listening, cut := context.WithTimeout(ctx, limit*8/10) // the rest is for ending what is cut
+	defer cut()
 	for _, s := range g.servers {
-		ending.Go(func() { s.Shutdown(ctx) })
+		g.wg.Go(func() { s.Shutdown(listening) })
 	}
-	ending.Wait()
-	select {
-	case <-fetched:
-	case <-ctx.Done():
-	}
-	stop()
 	ended := make(chan struct{})
 	go func() { g.wg.Wait(); close(ended) }()
 	select {
@@ -300,10 +304,8 @@ func (g *gateway) drain(fetched <-chan struct{}, stop func()) {
 }
 
 func (g *gateway) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	for i := len(g.stops) - 1; i >= 0; i-- {
-		g.stops[i](ctx)
+	for _, stop := range slices.Backward(g.stops) {
+		stop()
 	}
 	if g.db != nil {
 		return g.db.Close()

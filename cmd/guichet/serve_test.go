@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/smtp"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -47,6 +49,19 @@ func TestReload(t *testing.T) {
 	}
 	g.until("the third agent is told", func() bool { return g.mailed("notification", "third@desk.example") })
 
+	write(t, g.config, strings.Replace(string(text), "hostname: desk.example", "hostname: other.example", 1))
+	g.cmd.Process.Signal(syscall.SIGHUP)
+	g.until("what waits for a restart", func() bool { return strings.Contains(g.log(), "wait for a restart\" keys=hostname") })
+	if err := g.mail("3"); err != nil {
+		t.Fatal(err)
+	}
+	g.settled()
+	for _, m := range g.sink.all() {
+		if !strings.HasSuffix(m.mail.MessageID, "@desk.example>") {
+			t.Errorf("a mail with the new name before the restart: %s", m.mail.MessageID)
+		}
+	}
+
 	write(t, g.config, strings.Replace(string(text), "hostname:", "hostnam:", 1))
 	g.cmd.Process.Signal(syscall.SIGHUP)
 	g.until("the refusal", func() bool { return strings.Contains(g.log(), "reload refused") })
@@ -55,8 +70,47 @@ func TestReload(t *testing.T) {
 	}
 	write(t, g.config, string(text)) // for the commands
 	g.settled()
-	if n := len(g.rows("ticket", "list")); n != 2 {
-		t.Errorf("%d tickets, want 2", n)
+	if n := len(g.rows("ticket", "list")); n != 3 {
+		t.Errorf("%d tickets, want 3", n)
+	}
+}
+
+// TestKeepUntilRestart: what a reload does not change is put back, and named.
+func TestKeepUntilRestart(t *testing.T) {
+	now := &Config{Hostname: "b", Web: webConfig{Listen: "b", BaseURL: "b"}, TLS: tlsConfig{CertFile: "b"}, Mailboxes: []mailboxConfig{{URL: "b"}}}
+	if keys := keepUntilRestart(&Config{Hostname: "a", Web: webConfig{Listen: "a"}}, now); fmt.Sprint(keys) != "[hostname web.listen tls mailboxes]" {
+		t.Errorf("keys: %s", keys)
+	}
+	if now.Hostname != "a" || now.Web != (webConfig{Listen: "a", BaseURL: "b"}) || now.TLS.CertFile != "" || now.Mailboxes != nil {
+		t.Errorf("now: %+v", now)
+	}
+	now.TLS.CertFile = "new"
+	if keys := keepUntilRestart(&Config{Hostname: "a", Web: now.Web, TLS: tlsConfig{CertFile: "old"}}, now); len(keys) != 0 || now.TLS.CertFile != "new" {
+		t.Errorf("another certificate: %s, %s", keys, now.TLS.CertFile)
+	}
+}
+
+// TestSlowClientAtTheEnd: a client that is silent in the middle of a mail does
+// not keep what is in hand from being finished.
+func TestSlowClientAtTheEnd(t *testing.T) {
+	t.Parallel() // it waits for seconds
+	g := startGateway(t, storetest.SQLite(t).URL)
+	c, err := smtp.Dial(g.addr["smtp"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := errors.Join(c.Mail("slow@customer.example"), c.Rcpt("support@desk.example")); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := c.Data(); err != nil {
+		t.Fatal(err)
+	} else if _, err := io.WriteString(w, "Subject: slow\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	g.stop()
+	if log := g.log(); strings.Contains(log, "ended before") {
+		t.Errorf("what was in hand was not finished:\n%s", log)
 	}
 }
 
