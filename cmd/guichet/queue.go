@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +28,7 @@ type queue struct {
 	leased map[int64]inHand
 }
 
-// inHand is a row as it was leased, or with the mail made of it that is not
-// stored.
+// inHand is a row as it was leased, or as it is since a mail was made of it.
 type inHand struct {
 	mailflow.Lent
 	since time.Time // when its lease was begun
@@ -134,11 +134,10 @@ func (q *queue) forget(it outbound.Item) {
 	}
 }
 
-// composed remembers the mail of a row in hand; a stored one is read again.
+// composed remembers what became of a row in hand, but for the mail: the worker
+// has it, or it is stored.
 func (q *queue) composed(it outbound.Item, o store.Outbox) {
-	if o.Stored {
-		o.Header, o.Body = nil, nil
-	}
+	o.Header, o.Body = nil, nil
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if l, ok := q.leased[it.ID]; ok && l.Row.Fence == it.Fence {
@@ -191,6 +190,9 @@ func (q *queue) Record(ctx context.Context, outcomes []outbound.Outcome) error {
 		o := q.row(out.Item.ID).Row
 		o.ID, o.Fence, o.Recipient, o.Kind = out.Item.ID, out.Item.Fence, out.Item.Recipient, out.Item.Kind
 		o.Tries, o.Reply, o.Due = out.Tries, out.Reply, out.Next
+		if out.Mail != nil && !o.Stored {
+			o.Header, o.Body = slices.Concat(out.Mail.Header, []byte("\r\n")), out.Mail.Body
+		}
 		rows[i] = o
 		switch out.State {
 		case outbound.Sent:

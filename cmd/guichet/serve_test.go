@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"guichet/store"
 	"guichet/store/storetest"
 )
 
@@ -88,6 +89,46 @@ func TestKeepUntilRestart(t *testing.T) {
 	if keys := keepUntilRestart(&Config{Hostname: "a", Web: now.Web, TLS: tlsConfig{CertFile: "old"}}, now); len(keys) != 0 || now.TLS.CertFile != "new" {
 		t.Errorf("another certificate: %s, %s", keys, now.TLS.CertFile)
 	}
+}
+
+// TestDeferredIsTheSame: a mail that the relay put off leaves as it was made.
+func TestDeferredIsTheSame(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
+		g := startGateway(t, d.URL)
+		g.sink.refuseAll("customer@customer.example", "451 4.7.1 later")
+		if err := g.mail("1"); err != nil {
+			t.Fatal(err)
+		}
+		g.until("it is deferred", func() bool { return g.metric("deferred_total") > 0 && g.mailed("notification", "agent@desk.example") })
+		g.settled()
+		db, err := store.Open(t.Context(), d.URL, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var o store.Outbox
+		if err := db.View(t.Context(), func(tx *store.Tx) error {
+			rows, err := tx.OutboxPage(store.Queued, 0, 9)
+			if err == nil && len(rows) == 1 {
+				o = rows[0]
+				return tx.LoadMail(&o)
+			}
+			return err
+		}); err != nil || o.Header == nil {
+			t.Fatalf("row %d keeps nothing: %v", o.ID, err)
+		}
+		g.sink.mu.Lock()
+		clear(g.sink.refused)
+		g.sink.mu.Unlock()
+		if code, out, errs := g.command("outbox", "retry", fmt.Sprint(o.ID)); code != 0 {
+			t.Fatalf("retry: %s%s", out, errs)
+		}
+		g.until("it is taken", func() bool { return g.mailed("acknowledgment", "customer@customer.example") })
+		all := g.sink.all()
+		if last := all[len(all)-1]; string(last.raw) != string(o.Header)+string(o.Body) {
+			t.Errorf("kept was\n%s%s\nthe relay has\n%s", o.Header, o.Body, last.raw)
+		}
+	})
 }
 
 // TestSlowClientAtTheEnd: a client that is silent in the middle of a mail does

@@ -28,7 +28,7 @@ func (r *run) prepareRows(stop, sending context.Context) {
 	for j := range r.jobs {
 		open, _, _, epoch := r.breaker.look(r.Now())
 		if open || r.tooLate(stop, j) {
-			r.giveBack(j)
+			r.giveBack(j, nil)
 			continue
 		}
 		m, ok := r.ready(sending, j)
@@ -48,11 +48,11 @@ func (r *run) tooLate(stop context.Context, j job) bool {
 	return stop.Err() != nil || r.Now().After(j.until)
 }
 
-// giveBack returns a row untried.
-func (r *run) giveBack(j job) {
+// giveBack returns a row untried, and the mail if one was made.
+func (r *run) giveBack(j job, m *Mail) {
 	_, words := r.breaker.state()
 	r.leaves()
-	r.outcomes <- r.release(j.item, words)
+	r.outcomes <- r.release(j.item, words).with(m)
 }
 
 // leaves counts a row that is no longer in line.
@@ -93,7 +93,7 @@ func (r *run) ready(sending context.Context, j job) (m Mail, ok bool) {
 func (r *run) send(stop, sending context.Context) {
 	for p := range r.made {
 		if open, _, _, _ := r.breaker.look(r.Now()); open || r.tooLate(stop, p.job) {
-			r.giveBack(p.job)
+			r.giveBack(p.job, &p.mail)
 			continue
 		}
 		if p.large {
@@ -115,10 +115,19 @@ func (r *run) attempt(sending context.Context, p prepared) Outcome {
 	res := r.hand(ctx, p.item, p.mail)
 	r.counts.underway.Add(-1)
 	if sending.Err() != nil && res.State == Deferred {
-		return r.release(p.item, res.Reply) // cut off by us
+		return r.release(p.item, res.Reply).with(&p.mail) // cut off by us
 	}
 	r.note(res, p.epoch)
-	return r.settle(p.item, res)
+	return r.settle(p.item, res).with(&p.mail)
+}
+
+// with adds the mail that was made, unless it was taken: then it need not wait
+// in memory until that is recorded.
+func (out Outcome) with(m *Mail) Outcome {
+	if out.State != Sent {
+		out.Mail = m
+	}
+	return out
 }
 
 // note tells the breaker of a result, and the log of a pause that begins.

@@ -91,6 +91,9 @@ type Outcome struct {
 	// Tries replaces the row's count. It equals Item.Tries where the row was
 	// not tried, or where the trouble was the relay's.
 	Tries int
+	// Mail is what was made of a row and not taken, so that the next try can
+	// send the same bytes; nil if it was taken, or none was made.
+	Mail *Mail
 }
 
 // Relay takes mails to the next hop. Send may be called by many goroutines.
