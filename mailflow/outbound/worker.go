@@ -67,8 +67,8 @@ const recordDrain = 3 * time.Second
 const maxBatch = 64
 
 // unrecorded is how many outcomes a connection wait for one commit, while as
-// many are in it: with fewer, the senders of a busy queue wait for the disk.
-const unrecorded = 4
+// many are in it: with half of it the senders of a busy queue wait for the disk.
+const unrecorded = 8
 
 func (w *Worker) defaults() {
 	w.Connections = cmp.Or(w.Connections, 4)
