@@ -16,7 +16,7 @@ func TestDovecotAfter(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t).Open())
 	seen, gone := box(t, "imap+starttls://support@"+d.Addr+"/INBOX"), box(t, "imap+starttls://support@"+d.Addr+"/Help")
 	gone.After = Delete
-	d.Mails("Help") // makes it
+	d.Make("Help")
 	f := w.fetcher(seen, gone).rooted(d)
 	w.run(f)
 	w.until("both are read", func() bool { return f.UnreadableMailboxes() == 0 })

@@ -10,7 +10,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	mrand "math/rand/v2"
 	"net"
@@ -328,13 +330,18 @@ func (d *Dovecot) URL(folder string) string {
 	return fmt.Sprintf("imaps://%s@%s/%s", User, d.TLSAddr, folder)
 }
 
-// maildir is where the mails of a folder are; it is made if it is not there.
+// folder is where the mails of a folder are, if it is there.
+func (d *Dovecot) folder(name string) string {
+	if name == "INBOX" {
+		return filepath.Join(d.Dir, "mail", User)
+	}
+	return filepath.Join(d.Dir, "mail", User, "."+name)
+}
+
+// maildir is folder, made if it is not there.
 func (d *Dovecot) maildir(folder string) string {
 	d.t.Helper()
-	name := filepath.Join(d.Dir, "mail", User)
-	if folder != "INBOX" {
-		name = filepath.Join(name, "."+folder)
-	}
+	name := d.folder(folder)
 	for _, sub := range []string{filepath.Join(d.Dir, "mail", User), name, name + "/cur", name + "/new", name + "/tmp"} {
 		if err := os.MkdirAll(sub, 0o755); err != nil {
 			d.t.Fatal(err)
@@ -399,13 +406,18 @@ func (d *Dovecot) deliver(folder string, raw []byte, at time.Time, mode os.FileM
 	return name
 }
 
-// Mails lists the files of a folder's mails; behind :2, stand their flags.
+// Make makes a folder. The server must not be about to make it as well.
+func (d *Dovecot) Make(folder string) { d.t.Helper(); d.maildir(folder) }
+
+// Mails lists the files of a folder's mails; behind :2, stand their flags. A
+// folder that is not there has none, and is not made: the server may be about
+// to make it.
 func (d *Dovecot) Mails(folder string) (all []string) {
 	d.t.Helper()
-	box := d.maildir(folder)
+	box := d.folder(folder)
 	for _, sub := range []string{"new", "cur"} {
 		entries, err := os.ReadDir(filepath.Join(box, sub))
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			d.t.Fatal(err)
 		}
 		for _, e := range entries {
