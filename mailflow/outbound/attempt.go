@@ -17,8 +17,9 @@ type prepared struct {
 	epoch int  // of the breaker when the row was looked at
 }
 
-// keepPrepared is the largest mail, in bytes, that waits in memory for a
-// sender.
+// keepPrepared is the largest body, in bytes, that waits in memory: for a
+// sender, or for the record of an outcome. A [Queue] stores larger ones as
+// they are made.
 const keepPrepared = 256 << 10
 
 // prepareRows makes mails until the line of rows ends, so that a sender need not
@@ -28,7 +29,7 @@ func (r *run) prepareRows(stop, sending context.Context) {
 	for j := range r.jobs {
 		open, _, _, epoch := r.breaker.look(r.Now())
 		if open || r.tooLate(stop, j) {
-			r.giveBack(j, nil)
+			r.giveBack(j, Mail{})
 			continue
 		}
 		m, ok := r.ready(sending, j)
@@ -36,7 +37,7 @@ func (r *run) prepareRows(stop, sending context.Context) {
 			continue
 		}
 		p := prepared{job: j, mail: m, epoch: epoch}
-		if m.size() > keepPrepared {
+		if len(m.Body) > keepPrepared {
 			p.mail, p.large = Mail{}, true
 		}
 		r.made <- p
@@ -49,7 +50,7 @@ func (r *run) tooLate(stop context.Context, j job) bool {
 }
 
 // giveBack returns a row untried, and the mail if one was made.
-func (r *run) giveBack(j job, m *Mail) {
+func (r *run) giveBack(j job, m Mail) {
 	_, words := r.breaker.state()
 	r.leaves()
 	r.outcomes <- r.release(j.item, words).with(m)
@@ -93,7 +94,7 @@ func (r *run) ready(sending context.Context, j job) (m Mail, ok bool) {
 func (r *run) send(stop, sending context.Context) {
 	for p := range r.made {
 		if open, _, _, _ := r.breaker.look(r.Now()); open || r.tooLate(stop, p.job) {
-			r.giveBack(p.job, &p.mail)
+			r.giveBack(p.job, p.mail)
 			continue
 		}
 		if p.large {
@@ -115,17 +116,17 @@ func (r *run) attempt(sending context.Context, p prepared) Outcome {
 	res := r.hand(ctx, p.item, p.mail)
 	r.counts.underway.Add(-1)
 	if sending.Err() != nil && res.State == Deferred {
-		return r.release(p.item, res.Reply).with(&p.mail) // cut off by us
+		return r.release(p.item, res.Reply).with(p.mail) // cut off by us
 	}
 	r.note(res, p.epoch)
-	return r.settle(p.item, res).with(&p.mail)
+	return r.settle(p.item, res).with(p.mail)
 }
 
-// with adds the mail that was made, unless it was taken: then it need not wait
-// in memory until that is recorded.
-func (out Outcome) with(m *Mail) Outcome {
-	if out.State != Sent {
-		out.Mail = m
+// with adds the mail that was made, if one was, unless it was taken or is
+// stored: then it need not wait in memory for the record.
+func (out Outcome) with(m Mail) Outcome {
+	if out.State != Sent && m.Header != nil && len(m.Body) <= keepPrepared {
+		out.Mail = &m
 	}
 	return out
 }

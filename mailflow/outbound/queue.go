@@ -92,7 +92,8 @@ type Outcome struct {
 	// not tried, or where the trouble was the relay's.
 	Tries int
 	// Mail is what was made of a row and not taken, so that the next try can
-	// send the same bytes; nil if it was taken, or none was made.
+	// send the same bytes; nil if it was taken, none was made, or its body has
+	// more than 256 KiB: such a one is stored by Prepare.
 	Mail *Mail
 }
 

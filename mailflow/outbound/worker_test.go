@@ -210,6 +210,24 @@ func TestPrepare(t *testing.T) {
 }
 
 // TestNotNow: trouble of the queue costs no row a try, nor a minute.
+// A mail that was made and not taken goes back with its outcome, but for a large
+// one, which is stored, and for one whose bytes were let go: of nothing a mail
+// without a header would be kept.
+func TestOutcomeHasMail(t *testing.T) {
+	small, large := Mail{Header: []byte("h"), Body: make([]byte, keepPrepared)}, Mail{Header: []byte("h"), Body: make([]byte, keepPrepared+1)}
+	for _, state := range []State{Deferred, Failed} {
+		if out := (Outcome{State: state}).with(small); out.Mail == nil || len(out.Mail.Body) != keepPrepared {
+			t.Errorf("%s: the mail is not kept", state)
+		}
+		if (Outcome{State: state}).with(large).Mail != nil || (Outcome{State: state}).with(Mail{}).Mail != nil {
+			t.Errorf("%s: a large mail, or none, is kept", state)
+		}
+	}
+	if (Outcome{State: Sent}).with(small).Mail != nil {
+		t.Error("a mail that was taken is kept")
+	}
+}
+
 func TestNotNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, f := newQueue(), &fakeRelay{}
