@@ -164,10 +164,32 @@ func (f *Flow) agentWords(in *incoming, ticketID int64) string {
 		text, _ = rfc822.CutAtMarker(text, "· "+f.marker(id)+" —")
 	}
 	text = rfc822.ReplyText(text)
-	if in.ours != "" {
-		text = rfc822.WithoutKnown(text, in.ours)
+	if in.ours == "" {
+		return strings.TrimSpace(text)
 	}
-	return strings.TrimSpace(text)
+	rest := rfc822.WithoutKnown(text, in.ours)
+	left := strings.Split(rest, "\n")
+	var own []string // commands whose words happen to stand in our mail, in a list of who is on the ticket, say
+	cmds, _ := parseCommands(text)
+	for _, c := range cmds {
+		if !slices.Contains(left, c.line) && !quotesLine(in.ours, c.line) {
+			own = append(own, c.line)
+		}
+	}
+	return strings.TrimSpace(strings.Join(own, "\n") + "\n\n" + rest)
+}
+
+// quotesLine says whether a line of known begins as line does, or line as one
+// of known that holds a command: it may have been wrapped anew.
+func quotesLine(known, line string) bool {
+	line = strings.Join(strings.Fields(line), " ")
+	for l := range strings.Lines(known) {
+		l = strings.Join(strings.Fields(strings.TrimLeft(l, ">| \t")), " ")
+		if strings.HasPrefix(l, line) || commandLine.MatchString(l) && strings.HasPrefix(line, l) {
+			return true
+		}
+	}
+	return false
 }
 
 // commandsFor lists the commands for a mail to an agent: those that the rules

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"guichet/mailflow/rfc822"
 	"guichet/mailflow/ticket"
 	"guichet/store"
 	"guichet/store/storetest"
@@ -223,6 +224,23 @@ func TestRepeatedOfBefore(t *testing.T) {
 			t.Errorf("of a ticket that was merged:\n%s", got)
 		}
 	})
+}
+
+// A command is the agent's though all its words stand in our mail in a row; a
+// line of our mail that looks like one is not, wrapped anew or not.
+func TestCommandOfKnownWords(t *testing.T) {
+	f := fuzzFlow()
+	const ours = "Also on it: carol@other.example (customer), bob@other.example (follower)\n\n> #close this ticket\n> since it works now\n> #reject all of them at once\n"
+	for text, want := range map[string]string{
+		"#customer bob@other.example\n\nHello Bob.":                  "#customer bob@other.example\n\nHello Bob.",
+		"#reject\n\nHello Bob.":                                      "#reject\n\nHello Bob.",
+		"#close this ticket since it works now\n\nHello.":            "Hello.",
+		"#reject all\nof them at once\n#assign second\n\nHello Bob.": "#assign second\n\nHello Bob.",
+	} {
+		if got := f.agentWords(&incoming{mail: &rfc822.Mail{Text: text}, ours: ours}, 1); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
 }
 
 // deferAll has each mail that is due tried once, in vain: it is kept, and
