@@ -187,9 +187,11 @@ func (g *gateway) load(cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	cert, err := cfg.certificate()
-	if err != nil {
-		return err
+	cert := g.cert.Load()
+	if !g.tlsWaits(cfg) {
+		if cert, err = cfg.certificate(); err != nil {
+			return err
+		}
 	}
 	g.settings.Store(cfg.Settings())
 	g.relays.Store(&cfg.Trust.Relays)
@@ -198,12 +200,21 @@ func (g *gateway) load(cfg *Config) error {
 	return nil
 }
 
+// tlsWaits says that a configuration has a certificate where the listeners
+// were opened without one, or none where they offer TLS.
+func (g *gateway) tlsWaits(cfg *Config) bool {
+	return g.ready.Load() && (cfg.TLS.CertFile == "") != (g.cert.Load() == nil)
+}
+
 // reload is SIGHUP. What is wrong leaves everything as it was.
 func (g *gateway) reload() {
 	cfg, _, err := loadConfig(g.env.configFile)
 	var waits []string
 	if err == nil {
 		waits = keepUntilRestart(g.cfg, cfg)
+		if g.tlsWaits(cfg) {
+			waits = append(waits, "tls")
+		}
 		err = g.load(cfg)
 	}
 	if err != nil {
@@ -227,9 +238,6 @@ func keepUntilRestart(was, now *Config) (keys []string) {
 	keep(&keys, "web.listen", was.Web.Listen, &now.Web.Listen)
 	keep(&keys, "admin", was.Admin, &now.Admin)
 	keep(&keys, "relay", was.Relay, &now.Relay)
-	if (was.TLS.CertFile == "") != (now.TLS.CertFile == "") {
-		keep(&keys, "tls", was.TLS, &now.TLS) // the listeners offer it, or do not
-	}
 	if !slices.Equal(was.Mailboxes, now.Mailboxes) {
 		keys = append(keys, "mailboxes")
 		now.Mailboxes = was.Mailboxes

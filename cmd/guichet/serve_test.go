@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -78,16 +79,19 @@ func TestReload(t *testing.T) {
 
 // TestKeepUntilRestart: what a reload does not change is put back, and named.
 func TestKeepUntilRestart(t *testing.T) {
-	now := &Config{Hostname: "b", Web: webConfig{Listen: "b", BaseURL: "b"}, TLS: tlsConfig{CertFile: "b"}, Mailboxes: []mailboxConfig{{URL: "b"}}}
-	if keys := keepUntilRestart(&Config{Hostname: "a", Web: webConfig{Listen: "a"}}, now); fmt.Sprint(keys) != "[hostname web.listen tls mailboxes]" {
+	now := &Config{Hostname: "b", Web: webConfig{Listen: "b", BaseURL: "b"}, Mailboxes: []mailboxConfig{{URL: "b"}}}
+	if keys := keepUntilRestart(&Config{Hostname: "a", Web: webConfig{Listen: "a"}}, now); fmt.Sprint(keys) != "[hostname web.listen mailboxes]" {
 		t.Errorf("keys: %s", keys)
 	}
-	if now.Hostname != "a" || now.Web != (webConfig{Listen: "a", BaseURL: "b"}) || now.TLS.CertFile != "" || now.Mailboxes != nil {
+	if now.Hostname != "a" || now.Web != (webConfig{Listen: "a", BaseURL: "b"}) || now.Mailboxes != nil {
 		t.Errorf("now: %+v", now)
 	}
-	now.TLS.CertFile = "new"
-	if keys := keepUntilRestart(&Config{Hostname: "a", Web: now.Web, TLS: tlsConfig{CertFile: "old"}}, now); len(keys) != 0 || now.TLS.CertFile != "new" {
-		t.Errorf("another certificate: %s, %s", keys, now.TLS.CertFile)
+	var g gateway
+	g.ready.Store(true)
+	if with := (&Config{TLS: tlsConfig{CertFile: "new"}}); !g.tlsWaits(with) || g.tlsWaits(&Config{}) {
+		t.Error("without TLS")
+	} else if g.cert.Store(&tls.Certificate{}); g.tlsWaits(with) || !g.tlsWaits(&Config{}) {
+		t.Error("with TLS")
 	}
 }
 
