@@ -9,18 +9,24 @@ import (
 	"guichet/store/storetest"
 )
 
-// Rows that were leased as they were added and not taken in time are with
-// nobody until the outbox is asked again: it is asked at once.
-func TestStaleRowsAreAskedFor(t *testing.T) {
-	late := time.Now().Add(-2 * lentRest)
-	db, err := store.Open(t.Context(), storetest.SQLite(t).URL, store.Options{Create: true, Now: func() time.Time { return late }})
+// openQueue is a queue on a store of its own.
+func openQueue(t *testing.T, now func() time.Time) *queue {
+	t.Helper()
+	db, err := store.Open(t.Context(), storetest.SQLite(t).URL, store.Options{Create: true, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	q := newQueue(db, nil)
+	return newQueue(db, nil)
+}
+
+// Rows that were leased as they were added and not taken in time are with
+// nobody until the outbox is asked again: it is asked at once.
+func TestStaleRowsAreAskedFor(t *testing.T) {
+	late := time.Now().Add(-2 * lentRest)
+	q := openQueue(t, func() time.Time { return late })
 	var o store.Outbox
-	if err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
+	if err := q.db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 		o, err = tx.AddLeasedOutbox(store.Outbox{Desk: "support", Party: -1, Recipient: "ada@customer.example", Kind: "update", Due: tx.Now()}, lentFor)
 		return err
 	}); err != nil {
@@ -52,14 +58,9 @@ func TestStaleRowsAreAskedFor(t *testing.T) {
 // A lease that is old may be another gateway's by now: it is asked about. A
 // young one cannot be.
 func TestLeaseIsAskedAbout(t *testing.T) {
-	db, err := store.Open(t.Context(), storetest.SQLite(t).URL, store.Options{Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	q := newQueue(db, nil)
+	q := openQueue(t, time.Now)
 	var o store.Outbox
-	if err := db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
+	if err := q.db.Update(t.Context(), "test", func(tx *store.Tx) (err error) {
 		if _, err = tx.AddOutbox(store.Outbox{Desk: "support", Party: -1, Recipient: "ada@customer.example", Kind: "update", Due: tx.Now()}); err != nil {
 			return err
 		}
